@@ -1,0 +1,8 @@
+//! What the words mean: ids, times, names, facts, and how events become changes
+//! of the graph. No I/O, no async, no wire format.
+pub mod entry;
+pub mod id;
+pub mod kind;
+pub mod name;
+pub mod source;
+pub mod time;
