@@ -1,5 +1,6 @@
 //! What the words mean: ids, times, names, facts, and how events become changes
 //! of the graph. No I/O, no async, no wire format.
+pub mod assertion;
 pub mod entry;
 pub mod id;
 pub mod kind;

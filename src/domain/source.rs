@@ -65,10 +65,19 @@ mod tests {
     #[test]
     fn versions_in_a_producer_do_not_make_it_another_source() {
         for (from, to) in [
-            ("https://github.com/OpenLineage/OpenLineage/tree/1.23.0/integration/spark", "https://github.com/OpenLineage/OpenLineage/tree/integration/spark"),
+            (
+                "https://github.com/OpenLineage/OpenLineage/tree/1.23.0/integration/spark",
+                "https://github.com/OpenLineage/OpenLineage/tree/integration/spark",
+            ),
             ("https://github.com/OpenLineage/OpenLineage/blob/v1-0-0/client", "https://github.com/OpenLineage/OpenLineage/blob/client"),
-            ("https://github.com/OpenLineage/OpenLineage/tree/1.19.0-SNAPSHOT/integration/spark", "https://github.com/OpenLineage/OpenLineage/tree/integration/spark"),
-            ("https://github.com/apache/airflow/tree/providers-openlineage/1.14.0", "https://github.com/apache/airflow/tree/providers-openlineage"),
+            (
+                "https://github.com/OpenLineage/OpenLineage/tree/1.19.0-SNAPSHOT/integration/spark",
+                "https://github.com/OpenLineage/OpenLineage/tree/integration/spark",
+            ),
+            (
+                "https://github.com/apache/airflow/tree/providers-openlineage/1.14.0",
+                "https://github.com/apache/airflow/tree/providers-openlineage",
+            ),
             ("https://example.com/v2/app", "https://example.com/v2/app"),
             ("https://10.0.0.1/app", "https://10.0.0.1/app"),
             ("plain", "plain"),
