@@ -1,1 +1,101 @@
-//! (being built)
+//! Use cases: authorize → decide → commit with its event. The one place where
+//! the parts meet; knows neither HTTP nor GraphQL nor which store it has.
+mod error;
+pub mod ingest;
+pub mod ledger_access;
+pub mod sequencer;
+pub mod tokens;
+pub mod view;
+
+use std::sync::Arc;
+
+pub use error::{AppError, Code};
+pub use view::View;
+
+use crate::{
+    access::Principal,
+    clock::Ambient,
+    domain::{
+        assertion::Digest,
+        id::{EntryId, EntryIndex},
+        time::Micros,
+    },
+    store::Store,
+    vault::Vault,
+};
+
+/// What bounds a request; from the configuration.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one event, after inflation.
+    pub event_bytes_max: usize,
+    /// Bytes of one batch body, after inflation.
+    pub batch_bytes_max: usize,
+    pub lineage_depth_max: usize,
+    pub lineage_nodes_max: usize,
+    pub lineage_per_node_max: usize,
+    pub lineage_starts_max: usize,
+    pub lineage_deadline_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            event_bytes_max: 16 << 20,
+            batch_bytes_max: 64 << 20,
+            lineage_depth_max: 100,
+            lineage_nodes_max: 20_000,
+            lineage_per_node_max: 10_000,
+            lineage_starts_max: 100,
+            lineage_deadline_ms: 10_000,
+        }
+    }
+}
+
+/// What an act leaves behind: where its entry lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    pub index: EntryIndex,
+    pub event_id: EntryId,
+    pub recorded_at: Micros,
+    pub leaf_hash: Digest,
+}
+
+/// The application: one value, built in the composition root.
+pub struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sequencer: sequencer::Sequencer,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) ambient: Ambient,
+    pub(crate) limits: Limits,
+    pub(crate) tokens: tokens::TokenBook,
+    pub(crate) log_key: Arc<crate::ledger::LogKey>,
+    pub(crate) identity: ingest::IngestIdentity,
+}
+
+impl App {
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A view for one request. `min_size`: the answer must stand on at least
+    /// that many entries (read-your-writes over several servers).
+    ///
+    /// # Errors
+    /// `STALE` when the ledger is smaller, `UNAVAILABLE` when the store stopped.
+    pub async fn view(self: &Arc<Self>, principal: Arc<Principal>, min_size: Option<EntryIndex>) -> Result<View, AppError> {
+        let snapshot = self.store.snapshot().await?;
+        let size = snapshot.head().size;
+        if let Some(min) = min_size.filter(|m| *m > size) {
+            return Err(AppError::new(Code::Stale, format!("the ledger has {size} entries, at least {min} were asked for")));
+        }
+        Ok(View::new(self.clone(), principal, snapshot))
+    }
+
+    /// Entries committed so far.
+    #[must_use]
+    pub fn ledger_size(&self) -> EntryIndex {
+        self.store.head().size
+    }
+}

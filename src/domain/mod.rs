@@ -4,6 +4,8 @@ pub mod assertion;
 pub mod entry;
 pub mod id;
 pub mod kind;
+pub mod lineage;
 pub mod name;
+pub mod position;
 pub mod source;
 pub mod time;

@@ -1,1 +1,138 @@
-//! (being built)
+//! What is asked of storage: small traits in the words of the domain, batches
+//! first. A backend answers natively; it is done when it passes the behaviour
+//! suite. Backends are named in the composition root and in tests only.
+pub mod embedded;
+pub mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        entry::part::PartClass,
+        id::{EntryIndex, NodeId},
+        lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
+        position::Logs,
+        time::Micros,
+    },
+    ledger::Hash,
+};
+
+/// Why a store could not answer. Never shown to clients as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something stored contradicts itself; says where, never what.
+    #[error("stored data is inconsistent in {place}")]
+    Inconsistent { place: &'static str },
+    /// The backend failed (the source says how; for logs).
+    #[error("the store failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The request's time is over.
+    #[error("the deadline passed")]
+    Deadline,
+    /// The store stopped after a failed write; a restart recovers.
+    #[error("the store has stopped")]
+    Stopped,
+}
+
+/// How far the ledger is: what dates an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Entries over all logs.
+    pub size: EntryIndex,
+    /// Root of the current log's tree at that size.
+    pub root: Hash,
+}
+
+/// The handle on a store: what is committed, and views of it.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The committed head.
+    fn head(&self) -> Head;
+    /// The latest signed checkpoint (a signed note), as published.
+    fn checkpoint(&self) -> Arc<PublishedCheckpoint>;
+    /// The logs of this installation.
+    fn logs(&self) -> Logs;
+    /// A consistent view of the committed state.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`], [`StoreError::Backend`].
+    async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError>;
+}
+
+/// A signed checkpoint of the current log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishedCheckpoint {
+    /// Leaves of the current log.
+    pub size: u64,
+    pub root: Hash,
+    /// The signed note, whole.
+    pub note: String,
+}
+
+/// Whose bytes a caller may see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Readable {
+    pub core: bool,
+    pub rest: bool,
+    pub person: bool,
+    pub context: bool,
+}
+
+impl Readable {
+    #[must_use]
+    pub const fn class(self, class: PartClass) -> bool {
+        match class {
+            PartClass::Core => self.core,
+            PartClass::Rest => self.rest,
+            PartClass::Person => self.person,
+            PartClass::Context => self.context,
+        }
+    }
+}
+
+/// One consistent view: everything that one request answers stands on it.
+/// All questions are batches; answers come in the order asked, `None` for what
+/// no entry below `as_of.size` names.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// The head this view stands on.
+    fn head(&self) -> Head;
+    /// When the entry was recorded (`at` of its leaf).
+    async fn recorded_at(&self, index: EntryIndex) -> Result<Option<Micros>, StoreError>;
+    /// Root of the current log's tree when it had `size` leaves.
+    async fn root_at(&self, size: u64) -> Result<Hash, StoreError>;
+
+    /// Finds nodes by reference.
+    async fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, StoreError>;
+    /// Facts of artifacts, whole.
+    async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError>;
+    /// A page of artifacts alive at the instant, in order of (namespace, name, kind).
+    async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError>;
+    /// Runs by OpenLineage's runId (lower-case).
+    async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError>;
+    /// The latest runs of each job, newest start first.
+    async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError>;
+    /// The walk, natively.
+    async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError>;
+    /// The claims behind edges.
+    async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError>;
+
+    /// Entries with their parts; what the caller may not read is `Forbidden`.
+    async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError>;
+    /// A page of entries in order of index.
+    async fn entry_page(&self, page: &EntryPage, readable: Readable) -> Result<Vec<EntryFacts>, StoreError>;
+    /// The received bytes of entries, put together again; `None` where a part is destroyed or not readable.
+    async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+
+    /// A tile of hashes of the current log as `tlog-tiles` publishes it; `None` when no such tile exists at this size.
+    async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;
+    /// An entry bundle (u16 length ‖ leaf)*.
+    async fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Inclusion proof of a leaf in the tree of `size` leaves.
+    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError>;
+    /// Consistency proof between two sizes.
+    async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
+}

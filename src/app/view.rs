@@ -1,0 +1,213 @@
+//! What readers ask. A [`View`] is one request's: one principal, one snapshot,
+//! one deadline; every answer of it is dated by the same ledger size.
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{App, AppError, Code};
+use crate::{
+    access::{Action, Principal},
+    domain::{
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        id::{EntryIndex, NodeId},
+        lineage::{AsOf, Direction, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
+        time::Micros,
+    },
+    ledger::Hash,
+    store::{Head, Readable, Snapshot},
+};
+
+/// An instant as asked: either axis may be left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AskedAsOf {
+    pub valid_at: Option<Micros>,
+    pub ledger_size: Option<EntryIndex>,
+}
+
+/// Options of a walk as asked.
+#[derive(Clone, Copy, Debug)]
+pub struct LineageOptions {
+    pub direction: Direction,
+    pub level: Level,
+    pub depth: u32,
+    pub nodes_max: usize,
+    pub per_node_max: usize,
+    pub include_deleted: bool,
+    pub include_self_loops: bool,
+    pub observed_since: Option<Micros>,
+}
+
+/// One request's reading of the store.
+pub struct View {
+    app: Arc<App>,
+    principal: Arc<Principal>,
+    snapshot: Arc<dyn Snapshot>,
+    /// "Now", once for the request.
+    now: Micros,
+    deadline: Instant,
+}
+
+impl View {
+    pub(super) fn new(app: Arc<App>, principal: Arc<Principal>, snapshot: Arc<dyn Snapshot>) -> Self {
+        let now = app.ambient.clock.now();
+        let deadline = Instant::now() + Duration::from_millis(app.limits.lineage_deadline_ms);
+        Self { app, principal, snapshot, now, deadline }
+    }
+
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The ledger size and root this view stands on.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.snapshot.head()
+    }
+
+    /// Which parts the caller may read.
+    #[must_use]
+    pub fn readable(&self) -> Readable {
+        Readable {
+            core: self.principal.may(Action::ReadCore),
+            rest: self.principal.may(Action::ReadRest),
+            person: self.principal.may(Action::ReadPerson),
+            context: self.principal.may(Action::ReadContext),
+        }
+    }
+
+    /// Fills in what was left out: no axis means now and the head; a size alone
+    /// means the time its last entry was recorded.
+    ///
+    /// # Errors
+    /// `STALE` beyond the head, `BAD_USER_INPUT` for size 0 with no instant.
+    pub async fn resolve_as_of(&self, asked: Option<AskedAsOf>) -> Result<AsOf, AppError> {
+        let head = self.head();
+        let asked = asked.unwrap_or_default();
+        let size = asked.ledger_size.unwrap_or(head.size);
+        if size > head.size {
+            return Err(AppError::new(Code::Stale, format!("the ledger has {} entries, {size} were asked for", head.size)).at("asOf.ledgerSize"));
+        }
+        let valid_at = match (asked.valid_at, asked.ledger_size) {
+            (Some(t), _) => t,
+            (None, None) => self.now,
+            (None, Some(0)) => return Err(AppError::bad_input("an empty ledger has no instant; give `validAt` too").at("asOf.ledgerSize")),
+            (None, Some(n)) => {
+                let at = self.snapshot.recorded_at(n - 1).await?;
+                at.ok_or_else(|| AppError::new(Code::Internal, "the entry before that size is missing"))?
+            }
+        };
+        Ok(AsOf { valid_at, size })
+    }
+
+    /// The root of the current log at a size.
+    pub async fn root_at(&self, size: u64) -> Result<Hash, AppError> {
+        Ok(self.snapshot.root_at(size).await?)
+    }
+
+    /// Nodes by reference, as the ledger of that size names them.
+    pub async fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, AppError> {
+        self.principal.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.resolve(refs, size).await?)
+    }
+
+    pub async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, AppError> {
+        self.principal.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.artifacts(keys, as_of).await?)
+    }
+
+    pub async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, AppError> {
+        self.principal.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.artifact_page(page, as_of).await?)
+    }
+
+    pub async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, AppError> {
+        self.principal.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.runs(run_ids, as_of).await?)
+    }
+
+    pub async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, AppError> {
+        self.principal.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.runs_of_jobs(jobs, limit, as_of).await?)
+    }
+
+    /// Walks lineage.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for a start that no entry below the size names; `BAD_USER_INPUT`
+    /// over a maximum (never a silent clip).
+    pub async fn lineage(&self, from: &[ArtifactRef], options: LineageOptions, as_of: AsOf) -> Result<WalkAnswer, AppError> {
+        self.principal.require(Action::ReadLineage)?;
+        let limits = &self.app.limits;
+        let over = |argument: &str, asked: usize, max: usize| -> Result<(), AppError> {
+            if asked > max {
+                return Err(AppError::bad_input(format!("`{argument}` is {asked}, at most {max} is answered")).at(format!("options.{argument}")));
+            }
+            Ok(())
+        };
+        over("depth", options.depth as usize, limits.lineage_depth_max)?;
+        over("maxNodes", options.nodes_max, limits.lineage_nodes_max)?;
+        over("perNodeLimit", options.per_node_max, limits.lineage_per_node_max)?;
+        if from.is_empty() {
+            return Err(AppError::bad_input("`from` names no start").at("from"));
+        }
+        over("from", from.len(), limits.lineage_starts_max)?;
+        let mut starts = Vec::with_capacity(from.len());
+        for (i, found) in self.snapshot.resolve(from, as_of.size).await?.into_iter().enumerate() {
+            starts.push(found.ok_or_else(|| AppError::new(Code::NotFound, format!("start {i} is named by no entry below ledger size {}", as_of.size)).at(format!("from.{i}")))?);
+        }
+        Ok(self
+            .snapshot
+            .walk(Walk {
+                from: starts,
+                direction: options.direction,
+                level: options.level,
+                depth: options.depth,
+                nodes_max: options.nodes_max,
+                per_node_max: options.per_node_max,
+                observed_since: options.observed_since,
+                include_deleted: options.include_deleted,
+                include_self_loops: options.include_self_loops,
+                as_of,
+                deadline: self.deadline,
+            })
+            .await?)
+    }
+
+    pub async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, AppError> {
+        self.principal.require(Action::ReadLineage)?;
+        Ok(self.snapshot.flow_assertions(flows, size).await?)
+    }
+
+    /// Entries; parts beyond the caller's rights are marked, not refused.
+    pub async fn entries(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<EntryFacts>>, AppError> {
+        self.principal.require(Action::ReadEvents)?;
+        Ok(self.snapshot.entries(indexes, self.readable()).await?)
+    }
+
+    pub async fn entry_page(&self, page: &EntryPage) -> Result<Vec<EntryFacts>, AppError> {
+        self.principal.require(Action::ReadEvents)?;
+        Ok(self.snapshot.entry_page(page, self.readable()).await?)
+    }
+
+    /// The received bytes of entries, for readers with operational rights.
+    pub async fn received(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, AppError> {
+        self.principal.require(Action::ReadOperational)?;
+        Ok(self.snapshot.received(indexes, self.readable()).await?)
+    }
+
+    /// Inclusion proof in the current log; covers the entry by publishing a checkpoint first if none does.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, AppError> {
+        Ok(self.snapshot.inclusion(index, size).await?)
+    }
+
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, AppError> {
+        Ok(self.snapshot.consistency(from, to).await?)
+    }
+}
