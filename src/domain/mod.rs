@@ -1,7 +1,9 @@
 //! What the words mean: ids, times, names, facts, and how events become changes
 //! of the graph. No I/O, no async, no wire format.
 pub mod assertion;
+pub mod catalog;
 pub mod entry;
+pub mod flow;
 pub mod id;
 pub mod kind;
 pub mod lineage;
