@@ -1,0 +1,147 @@
+//! The tables of `main.db` and how its connections are opened.
+//!
+//! Ledger, graph and sealed parts move in one transaction. Keys are ordered so
+//! that the commit path appends: no random B-tree but the two that a run needs.
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use crate::store::StoreError;
+
+/// `PRAGMA application_id`: "LDGL".
+pub const APPLICATION_ID: i32 = 0x4C44_474C;
+/// `PRAGMA user_version`: bumped with every change of the tables.
+pub const SCHEMA_VERSION: i32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE log(number INTEGER PRIMARY KEY, origin TEXT NOT NULL, first INTEGER NOT NULL, closed_size INTEGER);
+-- The leaf is rebuilt from us, id, refs and commitments. core and rest are sealed; further parts lie in `part`.
+CREATE TABLE entry(ix INTEGER PRIMARY KEY, us INTEGER NOT NULL, id BLOB NOT NULL, type INTEGER NOT NULL, time INTEGER NOT NULL,
+  actor BLOB, source INTEGER, shape INTEGER, core_key INTEGER NOT NULL, rest_key INTEGER, commitments BLOB NOT NULL, refs BLOB,
+  core BLOB, rest BLOB);
+CREATE TABLE part(k INTEGER PRIMARY KEY, class INTEGER NOT NULL, key INTEGER NOT NULL, sealed BLOB);
+CREATE TABLE tile(k INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
+CREATE TABLE dup(ms INTEGER NOT NULL, h BLOB NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(ms, h)) WITHOUT ROWID;
+CREATE TABLE checkpoint(one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL);
+CREATE TABLE event_type(id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
+-- Interned content. `plan` is what the projection needs of a shape, in numbers and digests.
+CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT NULL, sealed BLOB);
+CREATE TABLE shape(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT NULL, sealed BLOB, plan BLOB NOT NULL);
+-- People and actors: how many references each has used.
+CREATE TABLE person(handle BLOB PRIMARY KEY, epoch INTEGER NOT NULL, next_n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE token(id BLOB PRIMARY KEY, hash BLOB NOT NULL, row TEXT NOT NULL, revoked INTEGER NOT NULL, ix INTEGER NOT NULL) WITHOUT ROWID;
+-- The projection: everything below can be dropped and rebuilt from `core` parts.
+CREATE TABLE source(id INTEGER PRIMARY KEY, integration TEXT NOT NULL, producer TEXT NOT NULL);
+CREATE TABLE facet_name(id INTEGER PRIMARY KEY, word TEXT NOT NULL);
+CREATE TABLE node(no INTEGER PRIMARY KEY, id BLOB NOT NULL, kind INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, ix INTEGER NOT NULL);
+CREATE INDEX node_by_name ON node(namespace, name, kind);
+CREATE TABLE pair(no INTEGER PRIMARY KEY, job INTEGER NOT NULL, source INTEGER NOT NULL, span_max INTEGER NOT NULL);
+CREATE TABLE life(node INTEGER NOT NULL, vf INTEGER NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER, PRIMARY KEY(node, vf, rf, vu)) WITHOUT ROWID;
+CREATE TABLE life_end(node INTEGER NOT NULL, at INTEGER NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(node, at, ix)) WITHOUT ROWID;
+-- Which jobs' events name a dataset beside their inputs and outputs (symlinks, column lineage).
+CREATE TABLE naming(node INTEGER NOT NULL, pair INTEGER NOT NULL, PRIMARY KEY(node, pair)) WITHOUT ROWID;
+-- A run of one job and source. `shapes`: which shapes its events had, since when.
+CREATE TABLE run(pair INTEGER NOT NULL, start INTEGER NOT NULL, rid BLOB NOT NULL, rn INTEGER NOT NULL, complete INTEGER,
+  first_ix INTEGER NOT NULL, shapes BLOB NOT NULL, PRIMARY KEY(pair, start, rid)) WITHOUT ROWID;
+CREATE TABLE run_id(rid BLOB NOT NULL, pair INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY(rid, pair)) WITHOUT ROWID;
+-- The run's entries after its first.
+CREATE TABLE run_event(rn INTEGER NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(rn, ix)) WITHOUT ROWID;
+-- Job events by job and source, dataset events by dataset and source.
+CREATE TABLE design(pair INTEGER NOT NULL, us INTEGER NOT NULL, digest BLOB NOT NULL, ix INTEGER NOT NULL, shape INTEGER NOT NULL, PRIMARY KEY(pair, us, digest)) WITHOUT ROWID;
+CREATE TABLE dataset_event(node INTEGER NOT NULL, us INTEGER NOT NULL, digest BLOB NOT NULL, ix INTEGER NOT NULL, shape INTEGER NOT NULL, source INTEGER NOT NULL, PRIMARY KEY(node, us, digest, source)) WITHOUT ROWID;
+CREATE TABLE flow(pair INTEGER NOT NULL, side INTEGER NOT NULL, dataset INTEGER NOT NULL, vf INTEGER NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER, by INTEGER NOT NULL,
+  PRIMARY KEY(pair, side, dataset, vf, rf)) WITHOUT ROWID;
+CREATE TABLE alias(a INTEGER NOT NULL, b INTEGER NOT NULL, kind INTEGER NOT NULL, owner INTEGER NOT NULL, vf INTEGER NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER,
+  PRIMARY KEY(a, b, kind, owner, vf, rf)) WITHOUT ROWID;
+-- A facet in force: per node, name and owner (source * 2, or pair * 2 + 1 for facets kept per job). `tie`: rank and digest of the first assertion.
+CREATE TABLE facet(node INTEGER NOT NULL, name INTEGER NOT NULL, owner INTEGER NOT NULL, vf INTEGER NOT NULL, tie BLOB NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER,
+  digest BLOB NOT NULL, deleted INTEGER NOT NULL, blob INTEGER, by INTEGER NOT NULL, PRIMARY KEY(node, name, owner, vf, tie, rf)) WITHOUT ROWID;
+";
+
+/// The projection's tables: what `rebuild` drops and replays.
+pub const PROJECTION: &[&str] = &[
+    "source", "facet_name", "node", "pair", "life", "life_end", "naming", "run", "run_id", "run_event", "design", "dataset_event", "flow", "alias", "facet",
+];
+
+/// How hard a commit is: `Full` unless a test proves that less is noticed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Synchronous {
+    Full,
+    /// For the crash test only: it must fail with this.
+    Off,
+}
+
+pub fn backend(e: rusqlite::Error) -> StoreError {
+    StoreError::Backend(Box::new(e))
+}
+
+/// Opens the writer's connection; makes the tables of a new file.
+///
+/// # Errors
+/// A file of another program, or of a newer version of this one.
+pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
+    let db = Connection::open(path)?;
+    pragma(&db, "journal_mode", "WAL", "wal")?;
+    db.pragma_update(None, "synchronous", if synchronous == Synchronous::Full { "FULL" } else { "OFF" })?;
+    pragma(&db, "secure_delete", "ON", "1")?;
+    pragma(&db, "wal_autocheckpoint", "0", "0")?;
+    db.pragma_update(None, "cache_size", -16_384)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    harden(&db)?;
+    db.set_prepared_statement_cache_capacity(128);
+    let (application, version): (i32, i32) =
+        (db.query_row("PRAGMA application_id", [], |r| r.get(0))?, db.query_row("PRAGMA user_version", [], |r| r.get(0))?);
+    match (application, version) {
+        (0, 0) => {
+            db.execute_batch(&format!("BEGIN IMMEDIATE;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))?;
+        }
+        (APPLICATION_ID, SCHEMA_VERSION) => {}
+        (APPLICATION_ID, v) if v > SCHEMA_VERSION => return Err(OpenError::Newer { found: v, known: SCHEMA_VERSION }),
+        _ => return Err(OpenError::NotOurs),
+    }
+    Ok(db)
+}
+
+/// Opens a reader's connection.
+///
+/// # Errors
+/// SQLite's.
+pub fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.pragma_update(None, "cache_size", -16_384)?;
+    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    harden(&db)?;
+    db.set_prepared_statement_cache_capacity(128);
+    Ok(db)
+}
+
+fn harden(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(())
+}
+
+/// Sets a pragma that answers, and checks the answer: a refused one is silent otherwise.
+fn pragma(db: &Connection, name: &'static str, value: &str, expected: &str) -> Result<(), OpenError> {
+    let answer: String = db.pragma_update_and_check(None, name, value, |r| {
+        r.get_ref(0).map(|v| match v {
+            rusqlite::types::ValueRef::Integer(i) => i.to_string(),
+            v => v.as_str().unwrap_or_default().to_owned(),
+        })
+    })?;
+    if answer.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(OpenError::Pragma { name }) }
+}
+
+/// Why a data folder's database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the database is of schema version {found}, this program knows up to {known}; use a newer ledgerline")]
+    Newer { found: i32, known: i32 },
+    #[error("the file is not a ledgerline database")]
+    NotOurs,
+    #[error("the database refused the setting `{name}`")]
+    Pragma { name: &'static str },
+    #[error("the database could not be opened")]
+    Sqlite(#[from] rusqlite::Error),
+}
