@@ -1,1 +1,2 @@
-//! (being built)
+//! What is asked of storage, one small trait an area, and the backends that answer.
+pub mod embedded;
