@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod id;
 pub mod kind;
+pub mod merkle;
 pub mod name;
 pub mod source;
 pub mod time;

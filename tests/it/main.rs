@@ -1,1 +1,2 @@
-
+mod fuzz_corpus;
+mod ledger;
