@@ -12,6 +12,9 @@ use super::{
 /// What a store keeps of a tree: full tiles of every level, and the leaf hashes
 /// behind the last full tile of level 0. Nothing else is needed, because a
 /// partial tile is the beginning of a full one or the roots of full ones below.
+///
+/// One value answers from one snapshot, which may be ahead of the size that is
+/// read: hashes are only ever added.
 pub trait HashStore {
     /// The full tile at (`level`, `index`), or none if it is not (yet) full.
     ///
@@ -70,12 +73,13 @@ const TILES_KEPT_MAX: usize = 16;
 pub struct TreeReader<'a> {
     store: &'a dyn HashStore,
     size: u64,
-    /// Full tiles and the roots of others, by level and index.
-    tiles: ByTile<Box<[u8; TILE_BYTES]>>,
-    roots: ByTile<Hash>,
+    /// Full tiles, by level and index.
+    tiles: Kept<u8, Box<[u8; TILE_BYTES]>>,
+    /// Roots of perfect subtrees, by height and index: proofs share most of them.
+    roots: Kept<u32, Hash>,
 }
 
-type ByTile<T> = RefCell<FxHashMap<(u8, u64), T>>;
+type Kept<Row, T> = RefCell<FxHashMap<(Row, u64), T>>;
 
 impl<'a> TreeReader<'a> {
     #[must_use]
@@ -196,9 +200,20 @@ impl<'a> TreeReader<'a> {
 
     /// The root of the `index`-th perfect subtree of 2^`height` leaves.
     fn perfect(&self, height: u32, index: u64) -> Result<Hash, HashStoreError> {
-        let (level, within) = (height / TILE_HEIGHT, height % TILE_HEIGHT);
-        let from = index << within;
-        Ok(root_of(&self.hashes(level as u8, from, from + (1 << within))?))
+        self.kept_root(height, index, || {
+            let (level, within) = (height / TILE_HEIGHT, height % TILE_HEIGHT);
+            let from = index << within;
+            Ok(root_of(&self.hashes(level as u8, from, from + (1 << within))?))
+        })
+    }
+
+    fn kept_root(&self, height: u32, index: u64, compute: impl FnOnce() -> Result<Hash, HashStoreError>) -> Result<Hash, HashStoreError> {
+        if let Some(root) = self.roots.borrow().get(&(height, index)) {
+            return Ok(*root);
+        }
+        let root = compute()?;
+        self.roots.borrow_mut().insert((height, index), root);
+        Ok(root)
     }
 
     /// Hashes `from..to` of a tile level; the range is not empty, lies within one
@@ -208,31 +223,29 @@ impl<'a> TreeReader<'a> {
         let start = index * TILE_WIDTH;
         let (first, last) = ((from - start) as usize, (to - start) as usize);
         let missing = HashStoreError::Missing { level, index };
+        let cut = |tile: &[Hash]| tile.get(first..last).map(<[Hash]>::to_vec);
         if start + TILE_WIDTH <= hashes_at_level(self.size, level) || last as u64 == TILE_WIDTH {
-            return self.with_full_tile(level, index, |hashes| hashes.get(first..last).map(<[Hash]>::to_vec))?.flatten().ok_or(missing);
+            return self.with_full_tile(level, index, cut)?.flatten().ok_or(missing);
         }
         if level == 0 {
             // The store may be ahead of this reader: then the tile has become full.
-            if let Some(hashes) = self.with_full_tile(0, index, |hashes| hashes.get(first..last).map(<[Hash]>::to_vec))?.flatten() {
+            if let Some(hashes) = self.with_full_tile(0, index, cut)?.flatten() {
                 return Ok(hashes);
             }
             let hashes = self.store.leaf_hashes(from, to)?;
             return if hashes.len() as u64 == to - from { Ok(hashes) } else { Err(missing) };
         }
-        if let Some(hashes) = self.store.partial_tile(level, index)?.as_ref().and_then(|known| known.get(first..last)) {
-            return Ok(hashes.to_vec());
+        if let Some(hashes) = self.store.partial_tile(level, index)?.as_deref().and_then(cut) {
+            return Ok(hashes);
         }
         (from..to).map(|i| self.tile_root(level - 1, i)).collect()
     }
 
     fn tile_root(&self, level: u8, index: u64) -> Result<Hash, HashStoreError> {
-        if let Some(root) = self.roots.borrow().get(&(level, index)) {
-            return Ok(*root);
-        }
-        let tile = self.store.full_tile(level, index)?.ok_or(HashStoreError::Missing { level, index })?;
-        let root = tile_root(&tile);
-        self.roots.borrow_mut().insert((level, index), root);
-        Ok(root)
+        self.kept_root(TILE_HEIGHT * (u32::from(level) + 1), index, || {
+            let tile = self.store.full_tile(level, index)?.ok_or(HashStoreError::Missing { level, index })?;
+            Ok(tile_root(&tile))
+        })
     }
 
     fn with_full_tile<T>(&self, level: u8, index: u64, read: impl Fn(&[Hash]) -> T) -> Result<Option<T>, HashStoreError> {

@@ -1,5 +1,7 @@
 //! Roots, tiles and proofs against the RFC's definitions read word by word.
-use ledgerline::ledger::{Hash, RightEdge, TreeError, TreeReader, verify_consistency, verify_inclusion};
+use std::cell::Cell;
+
+use ledgerline::ledger::{Hash, HashStore, HashStoreError, RightEdge, TreeError, TreeReader, verify_consistency, verify_inclusion};
 
 use super::support::{MemoryLog, NaiveTree};
 
@@ -131,6 +133,44 @@ fn a_right_edge_read_back_from_the_store_goes_on_as_if_never_left() {
             assert_eq!(restored.append(leaf), original.append(leaf));
         }
         assert_eq!(restored.root(), original.root(), "300 after size {size}");
+    }
+}
+
+#[test]
+fn a_store_with_the_right_edge_at_hand_gives_the_same_and_reads_fewer_tiles() {
+    /// Counts the full tiles read; lends the edge's unfinished tiles if told to.
+    struct Counting<'a> {
+        log: &'a MemoryLog,
+        lend: bool,
+        read: Cell<usize>,
+    }
+    impl HashStore for Counting<'_> {
+        fn full_tile(&self, level: u8, index: u64) -> Result<Option<Box<[u8; 8192]>>, HashStoreError> {
+            self.read.set(self.read.get() + 1);
+            self.log.store.full_tile(level, index)
+        }
+
+        fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<Hash>, HashStoreError> {
+            self.log.store.leaf_hashes(from, to)
+        }
+
+        fn partial_tile(&self, level: u8, index: u64) -> Result<Option<Vec<Hash>>, HashStoreError> {
+            Ok((self.lend && index == (self.log.size() >> (8 * level)) / 256).then(|| self.log.edge.pending(level).to_vec()))
+        }
+    }
+    let log = MemoryLog::numbered(60_000);
+    let read = |lend, size| {
+        let store = Counting { log: &log, lend, read: Cell::new(0) };
+        let proofs = {
+            let reader = TreeReader::new(&store, size);
+            (reader.inclusion(3, size).unwrap(), reader.consistency(2_000, size).unwrap(), reader.tile(1, 0, 200).unwrap())
+        };
+        (proofs, store.read.get())
+    };
+    for size in [55_000, 60_000] {
+        let ((slow, many), (fast, few)) = (read(false, size), read(true, size));
+        assert_eq!(slow, fast);
+        assert!(many > 200 && few < 8, "{many} and {few}");
     }
 }
 
