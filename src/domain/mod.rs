@@ -7,6 +7,7 @@ pub mod flow;
 pub mod id;
 pub mod kind;
 pub mod lineage;
+pub mod merkle;
 pub mod name;
 pub mod position;
 pub mod source;

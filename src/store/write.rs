@@ -118,6 +118,8 @@ pub struct EntityDetail {
     pub symlinks: Vec<(NodeId, Symlink)>,
     /// Datasets that `columnLineage` reads from.
     pub column_sources: Vec<(NodeId, Name)>,
+    /// The old name of a `RENAME`.
+    pub previous: Option<NodeId>,
 }
 
 /// Tokens are made and revoked by entries too.

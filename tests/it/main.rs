@@ -1,1 +1,4 @@
+
+mod fuzz_corpus;
+mod ledger;
 mod vault;

@@ -11,6 +11,8 @@ use crate::{domain::assertion::Digest, store::StoreError};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     pub source: SourceNo,
+    /// Decides between equal times (run state; 0 for design-time events).
+    pub rank: u8,
     /// Of run and job events.
     pub pair: Option<PairNo>,
     pub job: Option<NodeNo>,
@@ -77,6 +79,7 @@ impl Plan {
         let mut w = Writer(Vec::with_capacity(256));
         w.number(1); // layout
         w.number(self.source);
+        w.number(self.rank.into());
         w.option(self.pair);
         w.option(self.job);
         w.option(self.dataset);
@@ -124,7 +127,8 @@ impl Plan {
             if r.number()? != 1 {
                 return None;
             }
-            let (source, pair, job, dataset) = (r.number()?, r.option()?, r.option()?, r.option()?);
+            let (source, rank) = (r.number()?, u8::try_from(r.number()?).ok()?);
+            let (pair, job, dataset) = (r.option()?, r.option()?, r.option()?);
             let mut sides = [None, None];
             for side in &mut sides {
                 let n = r.number()?;
@@ -148,7 +152,7 @@ impl Plan {
                 })
             })?;
             let blobs = r.list(|r| Some((r.digest()?, r.number()?)))?;
-            Some(Self { source, pair, job, inputs, outputs, dataset, named, ends, renames, facets, blobs })
+            Some(Self { source, rank, pair, job, inputs, outputs, dataset, named, ends, renames, facets, blobs })
         })();
         plan.filter(|_| r.0.is_empty()).map(Arc::new).ok_or(StoreError::Inconsistent { place: "shape.plan" })
     }
@@ -259,6 +263,7 @@ mod tests {
     fn a_plan_comes_back_as_it_went() {
         let plan = Plan {
             source: 3,
+            rank: 6,
             pair: Some(0),
             job: Some(9),
             inputs: Some(Box::new([1, 300])),
