@@ -157,11 +157,8 @@ mod tests {
     use super::*;
     use crate::{
         clock::Ambient,
-        domain::time::Micros,
-        vault::{
-            scope::{KeyScope, PartClass},
-            secret::Secret32,
-        },
+        domain::{entry::PartClass, time::Micros},
+        vault::{scope::KeyScope, secret::Secret32},
     };
 
     fn data_key(id: u32) -> DataKey {

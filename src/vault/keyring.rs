@@ -254,7 +254,8 @@ fn wrap_aad(id: KeyId, scope: &KeyScope) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::scope::PartClass, *};
+    use super::*;
+    use crate::domain::entry::PartClass;
 
     #[test]
     fn a_key_seals_as_often_as_was_granted_and_never_after_its_destruction() {

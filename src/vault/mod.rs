@@ -39,7 +39,7 @@ pub use self::{
     keys_dir::InstallationKeys,
     people::{NextEpoch, Position},
     reference::Reference,
-    scope::{KeyId, KeyScope, NonceLimits, PartClass, RetentionClass},
+    scope::{KeyId, KeyScope, NonceLimits, RetentionClass},
     secret::Secret32,
     store::{Erased, VaultStore},
 };

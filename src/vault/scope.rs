@@ -3,7 +3,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::domain::id::Handle;
+use crate::domain::{entry::PartClass, id::Handle};
 
 /// A data key's number. Never used twice, even after the key is destroyed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,35 +26,6 @@ impl fmt::Display for KeyId {
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyId({})", self.0)
-    }
-}
-
-/// The class of an entry's part (ledger-format, "Parts").
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
-pub enum PartClass {
-    Core = 1,
-    Rest = 2,
-    Person = 3,
-    Context = 4,
-}
-
-impl PartClass {
-    const ALL: [Self; 4] = [Self::Core, Self::Rest, Self::Person, Self::Context];
-
-    /// The word in commitments and AAD.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Core => "core",
-            Self::Rest => "rest",
-            Self::Person => "person",
-            Self::Context => "context",
-        }
-    }
-
-    fn from_u8(n: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| *c as u8 == n)
     }
 }
 

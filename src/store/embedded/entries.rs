@@ -1,0 +1,287 @@
+//! Entries as rows: leaves rebuilt, parts opened.
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::{
+    codec,
+    project::{Digests, plan_of},
+    schema::backend,
+    shared::Shared,
+};
+use crate::{
+    domain::{
+        assertion::Digest,
+        catalog::{EntryFacts, PartFacts, PartState},
+        entry::{Leaf, PartClass, root_of_parts},
+        id::{EntryId, EntryIndex, Handle},
+        merkle::leaf_hash,
+        source::Source,
+        time::Micros,
+    },
+    interop::openlineage::{read_core, reassemble},
+    store::{Readable, StoreError},
+    vault::{KeyId, PartAddress, Vault, envelope},
+};
+
+/// Commitments or references as they lie one behind the other.
+fn chunks<const N: usize>(bytes: &[u8]) -> Option<Vec<[u8; N]>> {
+    let (chunks, rest) = bytes.as_chunks::<N>();
+    rest.is_empty().then(|| chunks.to_vec())
+}
+
+/// The leaf's bytes, from columns `us, id, commitments, refs`.
+///
+/// # Errors
+/// Columns that no leaf has.
+pub fn leaf_of_row(r: &Row<'_>) -> rusqlite::Result<Vec<u8>> {
+    let bad = |i: usize| rusqlite::Error::InvalidColumnType(i, "leaf".into(), rusqlite::types::Type::Blob);
+    let commitments = chunks::<32>(r.get_ref(2)?.as_blob()?).ok_or_else(|| bad(2))?;
+    let refs = match r.get_ref(3)?.as_blob_or_null()? {
+        None => Vec::new(),
+        Some(b) => chunks::<16>(b).ok_or_else(|| bad(3))?,
+    };
+    let leaf = Leaf { at: Micros(r.get(0)?), id: EntryId(r.get(1)?), refs, root: root_of_parts(&commitments) };
+    leaf.to_bytes().map_err(|_| bad(0))
+}
+
+/// What an entry's row holds beside its leaf.
+struct EntryRow {
+    index: EntryIndex,
+    leaf: Vec<u8>,
+    id: EntryId,
+    recorded_at: Micros,
+    commitments: Vec<Digest>,
+    event_type: i64,
+    time: Micros,
+    actor: Option<Handle>,
+    source: Option<u32>,
+    shape: Option<u32>,
+    /// (class, key, sealed), in part order.
+    parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
+}
+
+/// Reads entries through one connection.
+pub struct EntryReader<'a> {
+    pub db: &'a Connection,
+    pub shared: &'a Shared,
+    pub vault: &'a Vault,
+}
+
+const INCONSISTENT: StoreError = StoreError::Inconsistent { place: "entry" };
+
+impl EntryReader<'_> {
+    fn row(&self, index: EntryIndex) -> Result<Option<EntryRow>, StoreError> {
+        let row = self
+            .db
+            .prepare_cached(
+                "SELECT us, id, commitments, refs, type, time, actor, source, shape, core_key, rest_key, core, rest FROM entry WHERE ix = ?1",
+            )
+            .and_then(|mut s| {
+                s.query_row([index], |r| {
+                    let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
+                    if let Some(key) = r.get(10)? {
+                        parts.push((PartClass::Rest, key, r.get(12)?));
+                    }
+                    Ok(EntryRow {
+                        index,
+                        leaf: leaf_of_row(r)?,
+                        id: EntryId(r.get(1)?),
+                        recorded_at: Micros(r.get(0)?),
+                        commitments: chunks(r.get_ref(2)?.as_blob()?).unwrap_or_default(),
+                        event_type: r.get(4)?,
+                        time: Micros(r.get(5)?),
+                        actor: r.get::<_, Option<[u8; 16]>>(6)?.map(Handle),
+                        source: r.get(7)?,
+                        shape: r.get(8)?,
+                        parts,
+                    })
+                })
+                .optional()
+            })
+            .map_err(backend)?;
+        let Some(mut row) = row else { return Ok(None) };
+        if row.commitments.len() > row.parts.len() {
+            let mut s = self.db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
+            let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
+            while let Some(r) = rows.next().map_err(backend)? {
+                let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
+                row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
+            }
+        }
+        if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
+    }
+
+    /// Opens a part; `None` when it or its key is gone.
+    fn open(&self, row: &EntryRow, number: usize) -> Result<Option<([u8; 32], Vec<u8>)>, StoreError> {
+        let Some((class, key, Some(sealed))) = row.parts.get(number) else { return Ok(None) };
+        let Some(key) = self.vault.key(KeyId(*key)).map_err(vault)? else { return Ok(None) };
+        let address = PartAddress { entry: row.id, number: u32::try_from(number).map_err(|_| INCONSISTENT)?, class: class.word() };
+        let opened = envelope::open(&key, &address, sealed).map_err(vault)?;
+        let prefix = match row.shape {
+            Some(shape) if codec::needs_prefix(opened.bytes()) => self.prefix(shape)?,
+            _ => None,
+        };
+        let Some(bytes) = codec::decode(opened.bytes(), prefix.as_deref()) else { return Ok(None) };
+        Ok(Some((*opened.salt(), bytes)))
+    }
+
+    /// The shape's prefix; `None` when its key is gone.
+    fn prefix(&self, shape: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let (digest, key, sealed): (Digest, u32, Option<Vec<u8>>) = self
+            .db
+            .prepare_cached("SELECT digest, key, sealed FROM shape WHERE id = ?1")
+            .and_then(|mut s| s.query_row([shape], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))))
+            .map_err(backend)?;
+        self.unseal_blob(&digest, key, sealed)
+    }
+
+    /// An interned facet's bytes; `None` when they are destroyed.
+    ///
+    /// # Errors
+    /// The database's; bytes that do not open.
+    pub fn blob(&self, blob: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let row: Option<(Digest, u32, Option<Vec<u8>>)> = self
+            .db
+            .prepare_cached("SELECT digest, key, sealed FROM blob WHERE id = ?1")
+            .and_then(|mut s| s.query_row([blob], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional())
+            .map_err(backend)?;
+        let Some((digest, key, sealed)) = row else { return Ok(None) };
+        self.unseal_blob(&digest, key, sealed)
+    }
+
+    fn unseal_blob(&self, digest: &Digest, key: u32, sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let Some(key) = self.vault.key(KeyId(key)).map_err(vault)? else { return Ok(None) };
+        let bytes = envelope::open_blob(&key, digest, &sealed).map_err(vault)?;
+        Ok(codec::decode(&bytes, None))
+    }
+
+    /// An entry with those parts open that may be read.
+    ///
+    /// # Errors
+    /// The database's; a part that should open and does not.
+    pub fn entry(&self, index: EntryIndex, readable: Readable) -> Result<Option<EntryFacts>, StoreError> {
+        let Some(row) = self.row(index)? else { return Ok(None) };
+        let mut parts = Vec::with_capacity(row.parts.len());
+        for (number, ((class, ..), commitment)) in row.parts.iter().zip(&row.commitments).enumerate() {
+            let state = if readable.class(*class) {
+                match self.open(&row, number)? {
+                    Some((salt, bytes)) => PartState::Open { salt, bytes: bytes.into() },
+                    None => PartState::Destroyed { by: None },
+                }
+            } else {
+                PartState::Forbidden
+            };
+            parts.push(PartFacts { class: *class, commitment: *commitment, state });
+        }
+        let event_type: String = self
+            .db
+            .prepare_cached("SELECT word FROM event_type WHERE id = ?1")
+            .and_then(|mut s| s.query_row([row.event_type], |r| r.get(0)))
+            .map_err(backend)?;
+        let source = row.source.map(|s| source_of(self.db, s)).transpose()?;
+        Ok(Some(EntryFacts {
+            index: row.index,
+            id: row.id,
+            recorded_at: row.recorded_at,
+            event_type: event_type.into(),
+            time: row.time,
+            actor: row.actor,
+            source,
+            leaf_hash: leaf_hash(&row.leaf),
+            leaf: row.leaf,
+            parts,
+        }))
+    }
+
+    /// The `core` part; `None` when it is destroyed.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn core(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(row) = self.row(index)? else { return Ok(None) };
+        Ok(self.open(&row, 0)?.map(|(_, bytes)| bytes))
+    }
+
+    /// What was received, byte for byte; `None` when a piece is destroyed or
+    /// may not be read.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn received(&self, index: EntryIndex, readable: Readable) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(row) = self.row(index)? else { return Ok(None) };
+        if !readable.rest {
+            return Ok(None);
+        }
+        let Some(shape) = row.shape else { return Ok(None) };
+        let Some((_, rest)) = self.open(&row, 1)? else { return Ok(None) };
+        let plan = plan_of(self.db, &self.shared.intern, shape)?;
+        let mut failed = None;
+        let mut note = |result: Result<Option<Vec<u8>>, StoreError>| match result {
+            Ok(found) => found,
+            Err(e) => {
+                failed = Some(e);
+                None
+            }
+        };
+        let cell = std::cell::RefCell::new(&mut note);
+        let whole = reassemble(
+            &rest,
+            &mut |digest| {
+                let blob = plan.blob(digest)?;
+                (*cell.borrow_mut())(self.blob(blob))
+            },
+            &mut |part| {
+                let number = usize::from(part);
+                let is_person = row.parts.get(number).is_some_and(|(class, ..)| *class == PartClass::Person);
+                if !is_person || !readable.person {
+                    return None;
+                }
+                (*cell.borrow_mut())(self.open(&row, number).map(|o| o.map(|(_, bytes)| bytes)))
+            },
+        );
+        match failed {
+            Some(e) => Err(e),
+            None => Ok(whole.ok()),
+        }
+    }
+}
+
+/// The key of a part beyond `core` and `rest`.
+pub fn part_key(index: EntryIndex, number: usize) -> i64 {
+    i64::try_from(index).unwrap_or(i64::MAX >> 12).saturating_mul(4096).saturating_add(i64::try_from(number).unwrap_or(4095))
+}
+
+/// A source by its number.
+///
+/// # Errors
+/// The database's.
+pub fn source_of(db: &Connection, source: u32) -> Result<Arc<Source>, StoreError> {
+    db.prepare_cached("SELECT integration, producer FROM source WHERE id = ?1")
+        .and_then(|mut s| {
+            s.query_row([source], |r| {
+                Ok(Arc::new(Source { integration: r.get::<_, String>(0)?.into(), producer: r.get::<_, String>(1)?.into() }))
+            })
+        })
+        .map_err(backend)
+}
+
+pub fn vault(e: crate::vault::VaultError) -> StoreError {
+    StoreError::Backend(Box::new(e))
+}
+
+/// Digests out of `core` parts, for the projector.
+pub struct CoreDigests<'a> {
+    pub shared: &'a Shared,
+    pub vault: &'a Vault,
+}
+
+impl Digests for CoreDigests<'_> {
+    fn digest_of(&self, db: &Connection, index: EntryIndex) -> Result<Digest, StoreError> {
+        let core = EntryReader { db, shared: self.shared, vault: self.vault }.core(index)?;
+        // Destroyed: the order among equal times is then by rank alone.
+        let Some(core) = core else { return Ok([0; 32]) };
+        read_core(&core).map(|a| a.digest).map_err(|e| StoreError::Backend(Box::new(e)))
+    }
+}

@@ -1,0 +1,63 @@
+//! What the writer publishes and readers pick up.
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::ArcSwap;
+
+use super::{intern::Intern, topology::Topology};
+use crate::{
+    domain::position::Logs,
+    store::{Head, PublishedCheckpoint},
+};
+
+/// Shared by the one writer and all readers.
+pub struct Shared {
+    pub topology: Topology,
+    pub intern: Intern,
+    pub logs: Logs,
+    head: ArcSwap<Head>,
+    checkpoint: ArcSwap<PublishedCheckpoint>,
+    stopped: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(topology: Topology, intern: Intern, logs: Logs, head: Head, checkpoint: Arc<PublishedCheckpoint>) -> Self {
+        Self {
+            topology,
+            intern,
+            logs,
+            head: ArcSwap::from_pointee(head),
+            checkpoint: ArcSwap::new(checkpoint),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    pub fn head(&self) -> Head {
+        **self.head.load()
+    }
+
+    /// Makes a commit visible. Only after it is durable, and after everything it
+    /// added to the topology is linked in.
+    pub fn publish_head(&self, head: Head) {
+        self.head.store(Arc::new(head));
+    }
+
+    pub fn checkpoint(&self) -> Arc<PublishedCheckpoint> {
+        self.checkpoint.load_full()
+    }
+
+    pub fn publish_checkpoint(&self, checkpoint: Arc<PublishedCheckpoint>) {
+        self.checkpoint.store(checkpoint);
+    }
+
+    /// A write failed: nothing more is written by this process.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+}
