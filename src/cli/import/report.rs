@@ -1,13 +1,14 @@
 //! What an import leaves beside its file: the report of refused events, and the
 //! position to go on from.
 use std::{
+    borrow::Cow,
     fs::{self, File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::Tally;
 
@@ -71,6 +72,18 @@ impl State {
     }
 }
 
+/// A line of the report.
+#[derive(Serialize)]
+struct Refused<'a> {
+    line: u64,
+    reason: &'a str,
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+}
+
 /// The two files of one import.
 pub struct Journal {
     report: PathBuf,
@@ -125,18 +138,13 @@ impl Journal {
     /// # Errors
     /// When it cannot be written.
     pub fn refuse(&mut self, line: u64, reason: &str, pointer: Option<&str>, event: &[u8]) -> io::Result<()> {
-        let mut entry = json!({ "line": line, "reason": reason, "pointer": pointer });
         // Kept as it was when it is JSON, so that it can be mended and sent again.
-        let text = match serde_json::from_slice::<&RawValue>(event) {
-            Ok(raw) => {
-                let head = entry.to_string();
-                format!("{},\"event\":{raw}}}\n", head.strip_suffix('}').unwrap_or(&head))
-            }
-            Err(_) => {
-                entry["text"] = Value::String(String::from_utf8_lossy(event).into_owned());
-                format!("{entry}\n")
-            }
+        let (event, text) = match serde_json::from_slice::<&RawValue>(event) {
+            Ok(raw) => (Some(raw), None),
+            Err(_) => (None, Some(String::from_utf8_lossy(event))),
         };
+        let mut written = serde_json::to_vec(&Refused { line, reason, pointer, event, text })?;
+        written.push(b'\n');
         let report = match &mut self.open {
             Some(report) => report,
             closed => {
@@ -145,7 +153,7 @@ impl Journal {
                 closed.insert(report)
             }
         };
-        report.write_all(text.as_bytes())
+        report.write_all(&written)
     }
 
     /// Writes the position down, after the report: a crash between the two only
