@@ -103,7 +103,7 @@ settings! {
     #[doc = "Words about the server."]
     log: LogConfig {
         format: LogFormat = "text" => "`json` (one object a line) or `text`.";
-        level: LogFilter = "info" => "`error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,ledgerline::store=debug`.";
+        level: LogFilter = "info" => "`error`, `warn`, `info`, `debug`, `trace` (libraries speak from `warn` on), or directives such as `warn,ledgerline::store=debug`.";
     }
 }
 

@@ -1,7 +1,7 @@
 //! Log lines: to standard error, as text for people or one JSON object a line.
 //! A line has a readable sentence *and* fields, and its instant comes from our
 //! clock.
-use std::{fmt, io, sync::Arc};
+use std::{borrow::Cow, fmt, io, sync::Arc};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
@@ -40,11 +40,20 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // The text was checked when the configuration was read.
-    let filter = EnvFilter::builder().parse_lossy(&config.level.0);
+    let filter = EnvFilter::builder().parse_lossy(directives(&config.level.0));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_timer(ClockTime(clock)).with_writer(writer).with_ansi(false);
     match config.format {
         LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(false).finish()),
         LogFormat::Text => Box::new(lines.finish()),
+    }
+}
+
+/// A level alone is ours: libraries speak from `warn` on, since some of them write
+/// whole requests below it. Directives are taken as they are.
+fn directives(level: &str) -> Cow<'_, str> {
+    match level.trim() {
+        level @ ("info" | "debug" | "trace") => format!("warn,ledgerline={level}").into(),
+        other => other.into(),
     }
 }
 
@@ -97,6 +106,13 @@ mod tests {
             (&line["message"], &line["size"], &line["timestamp"], &line["level"]),
             (&"published a checkpoint of 7 entries".into(), &7.into(), &"1970-01-01T00:00:00.000000Z".into(), &"INFO".into())
         );
+    }
+
+    #[test]
+    fn libraries_are_silent_below_warn_unless_they_are_asked_for() {
+        assert_eq!(directives("debug"), "warn,ledgerline=debug");
+        assert_eq!(directives("warn"), "warn");
+        assert_eq!(directives("info,rusqlite=trace"), "info,rusqlite=trace");
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn everything_that_the_program_includes_is_copied() {
 #[test]
 fn ports_agree_with_the_default() {
     let port = port();
-    assert_eq!(all("EXPOSE"), [port.clone()]);
+    assert_eq!(all("EXPOSE"), [port.as_str()]);
     assert!(all("ENV")[0].contains(&format!("LEDGERLINE_LISTEN=0.0.0.0:{port}")));
     assert!(read("docker-compose.yml").contains(&format!("\"127.0.0.1:{port}:{port}\"")));
 }
@@ -160,5 +160,23 @@ fn scripts_can_be_started_and_are_valid_bash() {
         let path = root().join(script);
         assert!(fs::metadata(&path).unwrap().permissions().mode() & 0o111 != 0, "{script}");
         assert!(Command::new("bash").arg("-n").arg(&path).status().unwrap().success(), "{script}");
+    }
+}
+
+#[test]
+fn the_query_page_is_small_and_loads_nothing_from_elsewhere() {
+    let [html, css, js] = ["html", "css", "js"].map(|e| read(&format!("src/api/http/page.{e}")));
+    assert!(html.len() + css.len() + js.len() < 30_000);
+    // An address of another server, except the name of the SVG namespace.
+    let elsewhere = js.replace("\"http://www.w3.org/2000/svg\"", "").replace("bi://", "").replace("studio://", "");
+    for text in [&html, &css, &elsewhere] {
+        assert!(!text.contains("//") || text.lines().filter(|l| l.contains("//")).all(|l| l.trim_start().starts_with("// ")), "an address");
+    }
+    // A strict content security policy allows neither of these.
+    for inline in ["<script>", "<style", " style=", "onclick", "onload", "javascript:"] {
+        assert!(!html.contains(inline), "{inline}");
+    }
+    for made in ["innerHTML", "eval(", "document.write", "localStorage"] {
+        assert!(!js.contains(made), "{made}");
     }
 }

@@ -136,8 +136,8 @@ function drawLineage(name, { nodes, edges, completeness }) {
     return;
   }
   const layer = layers(nodes, edges);
-  const columns = [];
-  for (const node of nodes) (columns[layer.get(node.id)] ??= []).push(node);
+  const columns = Array.from({ length: Math.max(...layer.values()) + 1 }, () => []);
+  for (const node of nodes) columns[layer.get(node.id)].push(node);
   const W = 230, H = 46, GAP_X = 70, GAP_Y = 14;
   const place = new Map();
   const tallest = Math.max(...columns.map((c) => c.length));
@@ -163,7 +163,7 @@ function drawLineage(name, { nodes, edges, completeness }) {
   for (const node of nodes) {
     const { x, y } = place.get(node.id);
     const full = node.name ?? "(restricted)";
-    const short = full.length > 30 ? `…${full.slice(-29)}` : full;
+    const short = full.length > 24 ? `…${full.slice(-23)}` : full;
     const title = draw("title", {});
     title.textContent = [node.kind, node.namespace, full].filter(Boolean).join("\n");
     const label = draw("text", { x: x + 10, y: y + 20 });
@@ -206,6 +206,12 @@ function layers(nodes, edges) {
   const layer = new Map(nodes.map((n) => [n.id, 0]));
   for (const id of order.reverse())
     for (const to of next.get(id)) if (!back.has(`${id} ${to}`)) layer.set(to, Math.max(layer.get(to), layer.get(id) + 1));
+  // What nothing leads to stands right before what it leads to.
+  const reached = new Set(edges.map((e) => e.to));
+  for (const { id } of nodes) {
+    const after = next.get(id).map((to) => layer.get(to));
+    if (!reached.has(id) && after.length) layer.set(id, Math.max(0, Math.min(...after) - 1));
+  }
   return layer;
 }
 
