@@ -61,6 +61,9 @@ settings! {
     keys: KeysConfig {
         dir: Option<PathBuf> = "" => "Folder of key files, mode 0700; not set: `keys` in the data folder. Another volume is better: who takes the data then does not take the keys.";
         kek: Option<Secret> = "" => "The key-encryption key: 32 bytes as 64 hex digits or as base64; not set: a file in `keys.dir`, made at the first start.";
+        installation_secret: Option<Secret> = "" => "What node ids are derived with, in the same form; fixed when the log begins. Not set: a file in `keys.dir`.";
+        pepper: Option<Secret> = "" => "What identifiers of people are looked up with, in the same form; fixed when the vault begins. Not set: a file in `keys.dir`.";
+        log_seed: Option<Secret> = "" => "The Ed25519 seed that signs checkpoints, in the same form. Not set: a file in `keys.dir`.";
     }
     #[doc = "The log, and what of it is open to strangers."]
     ledger: LedgerConfig {
