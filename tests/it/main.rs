@@ -1,4 +1,10 @@
-
+mod access;
+mod architecture;
+mod cli;
+mod config;
+mod contracts;
 mod fuzz_corpus;
 mod ledger;
+mod packaging;
+mod scripted_server;
 mod vault;

@@ -1,0 +1,238 @@
+//! The arguments of every command. Doc comments here are the help texts.
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
+
+use crate::{access::Role, config::Sources, domain::time::Micros};
+
+/// Where the configuration file is.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ConfigFile {
+    /// Configuration file (TOML). Environment and flags override it.
+    #[arg(long = "config", env = "LEDGERLINE_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The file, the process's environment, and no flags yet.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        Sources::of_process(self.file.clone())
+    }
+}
+
+/// A running server and the token to show it.
+#[derive(Args, Clone)]
+pub struct Remote {
+    /// The server, such as http://127.0.0.1:8080.
+    #[arg(long, env = "LEDGERLINE_URL", value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: String,
+    /// The token; better given by the environment, where `ps` does not show it.
+    #[arg(long, env = "LEDGERLINE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: String,
+}
+
+/// Either a data folder that no server holds, or a running server.
+#[derive(Args, Clone)]
+#[command(group = ArgGroup::new("where").required(true).args(["data", "url"]))]
+pub struct Target {
+    /// The data folder; made when it is new, refused while a server holds it.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// A running server instead.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, requires = "token")]
+    pub url: Option<String>,
+    /// An administrator's token, for `--url`.
+    #[arg(long, env = "LEDGERLINE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+// Tokens are secrets: `Debug` of anything that holds one must not show it.
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("data", &self.data).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Start a server over a believable estate, with a token a persona and queries to try.
+#[derive(Args, Debug, Clone)]
+pub struct DemoArgs {
+    /// Data folder to make and keep; without it a temporary one, gone at the end.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Address and port to listen on.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+/// Run the server until SIGTERM, which lets requests in flight finish.
+#[derive(Args, Debug, Clone)]
+pub struct ServeArgs {
+    /// The data folder; made when it is new.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// Address and port to listen on (key `listen`).
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// Create, list and revoke tokens.
+#[derive(Subcommand, Debug, Clone)]
+pub enum TokenCommand {
+    /// Create a token and print it, alone, once; only its hash is kept.
+    Create(TokenCreateArgs),
+    /// List tokens, never their secrets.
+    List(TokenListArgs),
+    /// Revoke a token by the id that `token list` shows.
+    Revoke(TokenRevokeArgs),
+}
+
+/// Arguments of `token create`.
+#[derive(Args, Debug, Clone)]
+pub struct TokenCreateArgs {
+    /// What the token is for; several are their union.
+    #[arg(long = "role", required = true, value_name = "ROLE", value_parser = role)]
+    pub roles: Vec<Role>,
+    /// Name of the actor it belongs to.
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    pub actor: String,
+    /// The actor is a natural person.
+    #[arg(long)]
+    pub person: bool,
+    /// The integration that its events come from; a rotated token keeps it.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub integration: String,
+    /// Namespaces it is good for: exact, `prefix*`, or `*`. Without it: every one.
+    #[arg(long = "namespace", value_name = "GLOB", default_value = "*")]
+    pub namespaces: Vec<String>,
+    /// When it ends (RFC 3339). Without it: never.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub expires: Option<Micros>,
+    /// Why, for the ledger.
+    #[arg(long, value_name = "TEXT", default_value = "created on the command line")]
+    pub reason: String,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Arguments of `token list`.
+#[derive(Args, Debug, Clone)]
+pub struct TokenListArgs {
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Arguments of `token revoke`.
+#[derive(Args, Debug, Clone)]
+pub struct TokenRevokeArgs {
+    /// The token's id, as `token list` shows it.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Why, for the ledger.
+    #[arg(long, value_name = "TEXT", default_value = "revoked on the command line")]
+    pub reason: String,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Send OpenLineage events from files (NDJSON, or one JSON array) to a server.
+///
+/// Stopped imports go on where they were. Refused events are written with their reason to
+/// `FILE.refused.ndjson`; the exit code is 1 when there are any.
+#[derive(Args, Debug, Clone)]
+pub struct ImportArgs {
+    /// Files to send, in this order; `-` is standard input (which cannot be resumed).
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Folder for reports and resume states, instead of beside each file.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub report_dir: Option<PathBuf>,
+    /// Events in one request at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch: u32,
+    /// Seconds to wait in all, a request, for a server that is busy or away.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub patience: u64,
+    /// Forget where an earlier import stopped and send the whole file.
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Check everything that can be checked, and name the first thing that is wrong.
+#[derive(Args, Debug, Clone)]
+#[command(group = ArgGroup::new("where").required(true).args(["data", "url"]))]
+pub struct VerifyArgs {
+    /// A data folder: log, commitments, references and projection.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// A running server: its log, proofs and openings.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Option<String>,
+    /// An auditor's token, for `--url`.
+    #[arg(long, env = "LEDGERLINE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The log's verifier key, from somewhere else than the server that is checked.
+    #[arg(long, value_name = "KEY")]
+    pub vkey: Option<String>,
+    /// A checkpoint that was kept earlier: the log must be a continuation of it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub against: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// Drop the graph, replay the ledger into a new one, and compare the two.
+#[derive(Args, Debug, Clone)]
+pub struct RebuildArgs {
+    /// The data folder; refused while a server holds it.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// Print the GraphQL schema (the same text as `schema.graphql`).
+#[derive(Args, Debug, Clone)]
+pub struct SchemaArgs {}
+
+/// Check or explain the configuration.
+#[derive(Subcommand, Debug, Clone)]
+pub enum ConfigCommand {
+    /// Read file and environment, say all that is wrong, or show what holds and who said so.
+    Check(ConfigFile),
+    /// Print every key, its default, its environment variable and its meaning.
+    Reference,
+}
+
+/// Ask a server whether it is ready; exit code 1 when it is not.
+#[derive(Args, Debug, Clone)]
+pub struct HealthArgs {
+    /// The server; without it the `listen` key of the configuration.
+    #[arg(long, env = "LEDGERLINE_URL", value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: Option<String>,
+    /// Only ask whether it is alive.
+    #[arg(long)]
+    pub live: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::from_word(word).ok_or_else(|| format!("must be one of {}", Role::ALL.map(Role::word).join(", ")))
+}
+
+fn instant(text: &str) -> Result<Micros, String> {
+    Micros::read(text).map(|read| read.at).map_err(|_| "must be an instant such as 2027-01-31T00:00:00Z".to_owned())
+}
