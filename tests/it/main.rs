@@ -1,1 +1,2 @@
-
+mod openlineage;
+mod shared_data;

@@ -10,6 +10,7 @@ use super::{
     reading::{EntityAt, FacetAt, Reading},
     rest::{self, Hole, HoleAt},
     tape::{Doc, Id, Kind},
+    text,
 };
 use crate::domain::{
     assertion::{Assertion, Digest, Entity, FacetRef, Owner},
@@ -30,7 +31,7 @@ pub struct Cut<'a> {
     pub core: Vec<u8>,
     /// Layout version 1 of `docs/entry-format.md`.
     pub rest: Vec<u8>,
-    /// The interned facets, each once, in the order of the event.
+    /// The interned facets, each once.
     pub blobs: Vec<BlobRef<'a>>,
     /// One part per person, in the order of first mention: `rest` counts them so.
     pub people: Vec<PersonPart>,
@@ -143,6 +144,8 @@ impl Cutter<'_, '_> {
     fn entity(&mut self, e: &EntityAt<'_>) -> Entity {
         let mut facets: Vec<FacetRef> = e.facets.iter().map(|f| self.facet(f)).collect();
         facets.sort_by(|a, b| a.name.encode_utf16().cmp(b.name.encode_utf16()));
+        // Two names that are two spellings of one person have become one.
+        facets.dedup_by(|later, earlier| later.name == earlier.name);
         let owners = e.owners.as_ref().map(|list| {
             let owner = |o: &super::reading::OwnerAt<'_>| {
                 let start = self.doc.node(o.name).interior().start;
@@ -160,17 +163,31 @@ impl Cutter<'_, '_> {
         if f.varies {
             self.varying.push(span.clone());
         }
-        let from = self.substitutes.partition_point(|s| s.span.start < span.start);
-        let inside = self.substitutes[from..].iter().take_while(|s| s.span.end <= span.end).count();
-        let interned = inside == 0 && !f.varies && span.len() >= INTERN_BYTES_MIN;
+        let people = self.people_in(&span);
+        let interned = people.is_empty() && !f.varies && span.len() >= INTERN_BYTES_MIN;
         let digest = if interned {
             self.intern(span)
-        } else if inside > 0 {
-            Sha256::digest(substituted(self.doc.text, span, &self.substitutes[from..from + inside])).into()
-        } else {
+        } else if people.is_empty() {
             Sha256::digest(&self.doc.text[span]).into()
+        } else {
+            Sha256::digest(substituted(self.doc.text, span, people)).into()
         };
-        FacetRef { name: f.name.as_ref().into(), digest, deleted: f.deleted, interned }
+        FacetRef { name: self.facet_name(f), digest, deleted: f.deleted, interned }
+    }
+
+    /// A facet may be called by somebody's address.
+    fn facet_name(&self, f: &FacetAt<'_>) -> Box<str> {
+        let span = self.doc.node(f.key).interior();
+        match self.people_in(&span) {
+            [] => f.name.as_ref().into(),
+            people => text::decode_lossy(&substituted(self.doc.text, span, people)).into(),
+        }
+    }
+
+    fn people_in(&self, span: &Range<usize>) -> &[Substitute] {
+        let from = self.substitutes.partition_point(|s| s.span.start < span.start);
+        let count = self.substitutes[from..].iter().take_while(|s| s.span.end <= span.end).count();
+        &self.substitutes[from..from + count]
     }
 
     fn intern(&mut self, span: Range<usize>) -> Digest {

@@ -6,7 +6,7 @@
 //! undoes that; [`read_core`] gives back the [`Assertion`] for replay. The layout
 //! of the parts is `docs/entry-format.md`. Nothing here does I/O, asks for the time
 //! or parses into a tree of values: the received bytes are walked once, as a flat
-//! list of nodes ([`tape`]).
+//! list of nodes.
 //!
 //! Specification: OpenLineage 2-0-2 and its facets; versions 0-x and 1-x differ
 //! in nothing that is read here.

@@ -60,8 +60,9 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
+    /// A value without a letter or digit names nobody: blank, or masked (`***`).
     fn whole(&mut self, id: Id, kind: PersonKind) {
-        let Some(value) = self.doc.string(id).filter(|v| !v.trim().is_empty()) else { return };
+        let Some(value) = self.doc.string(id).filter(|v| v.contains(char::is_alphanumeric)) else { return };
         let is_address = kind == PersonKind::Name && email::find(&value).first().is_some_and(|r| r.len() == value.len());
         let kind = if is_address { PersonKind::Email } else { kind };
         self.found.push(PersonValue { kind, value, span: self.doc.node(id).interior() });

@@ -55,6 +55,7 @@ pub(super) struct EntityAt<'a> {
 #[derive(Debug)]
 pub(super) struct FacetAt<'a> {
     pub(super) name: Cow<'a, str>,
+    pub(super) key: Id,
     pub(super) value: Id,
     pub(super) deleted: bool,
     pub(super) varies: bool,

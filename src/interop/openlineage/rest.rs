@@ -183,8 +183,10 @@ fn fill(
     Ok(out)
 }
 
-/// Holes with the bytes kept before each, and all kept bytes.
-fn parse(rest: &[u8]) -> Option<(Vec<(usize, Hole)>, &[u8])> {
+/// Holes with the number of bytes kept before each, and all kept bytes.
+type Layout<'a> = (Vec<(usize, Hole)>, &'a [u8]);
+
+fn parse(rest: &[u8]) -> Option<Layout<'_>> {
     let (&version, mut at) = rest.split_first()?;
     if version != VERSION {
         return None;

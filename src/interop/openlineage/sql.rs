@@ -92,10 +92,9 @@ impl<'a> Strip<'a> {
         let plain = quoted_len(self.rest(), quote)?;
         // `'''…'''` is one text in BigQuery; and in Oracle `q'[…]'` is.
         let triple: String = [quote; 3].iter().collect();
-        if let Some(inside) = self.rest().strip_prefix(triple.as_str()) {
-            if inside.find(triple.as_str()).is_none_or(|end| end + 6 != plain) {
-                return None;
-            }
+        let triple_disagrees = |inside: &str| inside.find(triple.as_str()).is_none_or(|end| end + 2 * triple.len() != plain);
+        if self.rest().strip_prefix(triple.as_str()).is_some_and(triple_disagrees) {
+            return None;
         }
         if self.out.ends_with(['q', 'Q']) && !self.oracle_agrees(plain) {
             return None;

@@ -229,7 +229,6 @@ impl<'a> Validator<'_, 'a> {
         let doc = self.doc;
         let run_id = doc.get(id, "run").and_then(|run| doc.get_string(run, "runId")).filter(|v| !v.is_empty() && v.len() <= NAME_BYTES_MAX);
         let job = doc.get(id, "job").and_then(|job| facets::name(doc, job));
-        let job = job.filter(|j| j.namespace.len() <= NAME_BYTES_MAX && j.name.len() <= NAME_BYTES_MAX);
         let (Some(run_id), Some(job)) = (run_id, job) else {
             self.warn(code::FACET_INCOMPLETE, id, "a parent needs a run's id and a job's namespace and name");
             return None;
@@ -317,7 +316,7 @@ impl<'a> Validator<'_, 'a> {
                     self.kept.push(value..self.doc.node(value).next);
                 }
             }
-            list.push(FacetAt { name, value, deleted, varies: rule.is_some_and(|r| r.varies) });
+            list.push(FacetAt { name, key, value, deleted, varies: rule.is_some_and(|r| r.varies) });
         }
         Ok(list)
     }
@@ -352,10 +351,7 @@ impl<'a> Validator<'_, 'a> {
             self.warn(code::FACET_INCOMPLETE, facet, "an `ownership` facet without `owners` names nobody");
             return Vec::new();
         };
-        let owner = |id| {
-            let name = self.doc.get(id, "name").filter(|&n| self.doc.string(n).is_some_and(|v| !v.trim().is_empty()))?;
-            Some(OwnerAt { name, role: self.doc.get_string(id, "type") })
-        };
+        let owner = |id| Some(OwnerAt { name: self.doc.get(id, "name")?, role: self.doc.get_string(id, "type") });
         self.doc.elements(list).filter_map(owner).collect()
     }
 
@@ -370,7 +366,6 @@ impl<'a> Validator<'_, 'a> {
             return None;
         };
         let previous = self.doc.get(facet, "previousIdentifier").and_then(|id| facets::name(self.doc, id));
-        let previous = previous.filter(|p| p.namespace.len() <= NAME_BYTES_MAX && p.name.len() <= NAME_BYTES_MAX);
         if change == LifecycleChange::Rename && previous.is_none() {
             self.warn(code::FACET_INCOMPLETE, facet, "a rename does not say what the name was before");
         }

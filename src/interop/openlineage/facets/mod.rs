@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use super::tape::{Doc, Id, Kind};
 use crate::domain::{
     assertion::{ColumnLineage, FieldLineage, InputField, Schema, SchemaField, Symlink, Tag, Transformation},
-    name::Name,
+    name::{NAME_BYTES_MAX, Name},
 };
 
 /// Columns, nested ones as dotted paths; a path that is listed twice counts once.
@@ -107,9 +107,9 @@ fn transformation(doc: &Doc<'_>, id: Id) -> Option<Transformation> {
     })
 }
 
-/// `namespace` and `name` of an object, both there and not empty.
+/// `namespace` and `name` of an object, both there, not empty and within the bound of names.
 pub(super) fn name(doc: &Doc<'_>, id: Id) -> Option<Name> {
-    let text = |member| doc.get_string(id, member).filter(|v| !v.is_empty());
+    let text = |member| doc.get_string(id, member).filter(|v| !v.is_empty() && v.len() <= NAME_BYTES_MAX);
     Some(Name::new(text("namespace")?, text("name")?))
 }
 
@@ -129,7 +129,7 @@ pub fn tags(raw: &[u8]) -> Vec<Tag> {
     list(raw, "tags", |doc, id| {
         let text = |member| doc.get_string(id, member).map(Box::from);
         Some(Tag {
-            key: text("key").filter(|k: &Box<str>| !k.is_empty())?,
+            key: doc.get_string(id, "key").filter(|k| !k.is_empty())?.into(),
             value: doc.get(id, "value").map_or_else(|| "true".into(), |v| doc.string(v).unwrap_or(Cow::Borrowed(doc.raw(v))).into()),
             source: text("source"),
             field: text("field"),
