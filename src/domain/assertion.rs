@@ -63,7 +63,8 @@ pub struct Assertion {
     pub subject: Subject,
     /// The event's own time: valid time.
     pub time: Micros,
-    /// SHA-256 of the canonical event: decides between equal times and ranks.
+    /// SHA-256 of the canonical event, people's values replaced by their handles:
+    /// decides between equal times and ranks.
     pub digest: Digest,
     pub source: Source,
     /// Of run and job events.
@@ -95,7 +96,7 @@ impl Assertion {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entity {
     pub name: Name,
-    /// The entity's facets by name, whole, each once; the order of the event.
+    /// The entity's facets by name, whole, each once; in RFC 8785's order of names.
     pub facets: Vec<FacetRef>,
     /// The `ownership` facet, people as handles. `None`: no such facet.
     pub owners: Option<Vec<Owner>>,
@@ -109,7 +110,8 @@ pub struct Entity {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FacetRef {
     pub name: Box<str>,
-    /// SHA-256 of the facet's received bytes (holes of people filled as received).
+    /// SHA-256 of the facet's received bytes, people's values replaced by their
+    /// handles: the digest of a name that is easily guessed would tell it.
     pub digest: Digest,
     /// `_deleted: true`: the facet ends here.
     pub deleted: bool,

@@ -1,1 +1,2 @@
-//! (being built)
+//! Other systems' words: pure mappings between their formats and the domain.
+pub mod openlineage;

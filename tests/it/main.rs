@@ -5,6 +5,8 @@ mod config;
 mod contracts;
 mod fuzz_corpus;
 mod ledger;
+mod openlineage;
 mod packaging;
 mod scripted_server;
+mod shared_data;
 mod vault;
