@@ -91,6 +91,15 @@ impl InstallationSecret {
         self.derive(&[ArtifactKind::Run.word(), "", run_id])
     }
 
+    /// A key for one use, told apart by its label.
+    #[must_use]
+    pub fn key(&self, label: &str) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(b"ledgerline/key/v1\n");
+        mac.update(label.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     fn derive(&self, parts: &[&str]) -> NodeId {
         let mut mac = self.0.clone();
         for part in parts {

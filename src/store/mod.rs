@@ -1,6 +1,7 @@
 //! What is asked of storage: small traits in the words of the domain, batches
 //! first. A backend answers natively; it is done when it passes the behaviour
 //! suite. Backends are named in the composition root and in tests only.
+pub mod codec;
 pub mod embedded;
 pub mod write;
 
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
+        assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         entry::part::PartClass,
         id::{EntryIndex, NodeId},
@@ -55,6 +57,13 @@ pub trait Store: Send + Sync {
     fn checkpoint(&self) -> Arc<PublishedCheckpoint>;
     /// The logs of this installation.
     fn logs(&self) -> Logs;
+    /// The store's number of an interned shape, if it remembers one: then its
+    /// content need not be handed over again. Forgetting costs a second copy.
+    fn shape(&self, digest: &Digest) -> Option<u32>;
+    /// The same for an interned facet.
+    fn blob(&self, digest: &Digest) -> Option<u32>;
+    /// A write failed, so nothing more is written by this process.
+    fn stopped(&self) -> bool;
     /// A consistent view of the committed state.
     ///
     /// # Errors

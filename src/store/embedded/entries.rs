@@ -4,7 +4,6 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
-    codec,
     project::{Digests, plan_of},
     schema::backend,
     shared::Shared,
@@ -20,7 +19,7 @@ use crate::{
         time::Micros,
     },
     interop::openlineage::{read_core, reassemble},
-    store::{Readable, StoreError},
+    store::{Readable, StoreError, codec},
     vault::{KeyId, PartAddress, Vault, envelope},
 };
 
@@ -233,7 +232,8 @@ impl EntryReader<'_> {
                 (*cell.borrow_mut())(self.blob(blob))
             },
             &mut |part| {
-                let number = usize::from(part);
+                // `rest` counts people; their parts come after `core` and `rest`.
+                let number = 2 + usize::from(part);
                 let is_person = row.parts.get(number).is_some_and(|(class, ..)| *class == PartClass::Person);
                 if !is_person || !readable.person {
                     return None;

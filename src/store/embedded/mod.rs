@@ -1,4 +1,28 @@
-//! The embedded backend: SQLite files in the data folder.
+//! The embedded backend: SQLite files in the data folder, and the graph's shape
+//! in memory.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+mod anchor;
+mod arena;
+mod entries;
+mod intern;
+mod open;
+mod plan;
+mod project;
+mod read;
+mod schema;
+mod shared;
+mod snapshot;
+mod tokens;
+mod topology;
+mod tree;
 pub mod vault_db;
 mod vault_rows;
 mod vault_scrub;
+mod wal;
+mod writer;
+
+pub use anchor::{Anchor, AnchorError};
+
+pub use open::{EmbeddedStore, Folder, OpenFolderError, OpenOptions, Opened};
+pub use schema::{OpenError, Synchronous};
+pub use writer::Writer;

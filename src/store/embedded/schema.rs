@@ -37,6 +37,7 @@ CREATE TABLE facet_name(id INTEGER PRIMARY KEY, word TEXT NOT NULL);
 CREATE TABLE node(no INTEGER PRIMARY KEY, id BLOB NOT NULL, kind INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, ix INTEGER NOT NULL);
 CREATE INDEX node_by_name ON node(namespace, name, kind);
 CREATE TABLE pair(no INTEGER PRIMARY KEY, job INTEGER NOT NULL, source INTEGER NOT NULL, span_max INTEGER NOT NULL);
+CREATE INDEX pair_by_job ON pair(job);
 CREATE TABLE life(node INTEGER NOT NULL, vf INTEGER NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER, PRIMARY KEY(node, vf, rf, vu)) WITHOUT ROWID;
 CREATE TABLE life_end(node INTEGER NOT NULL, at INTEGER NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(node, at, ix)) WITHOUT ROWID;
 -- Which jobs' events name a dataset beside their inputs and outputs (symlinks, column lineage).

@@ -1,0 +1,175 @@
+//! Artifacts as an instant saw them.
+use std::sync::Arc;
+
+use super::{Reader, classes::Classes};
+use crate::{
+    domain::{
+        assertion::Digest,
+        catalog::{ArtifactFacts, FacetFacts, OwnerFacts},
+        id::{EntryIndex, NodeId},
+        kind::ArtifactKind,
+        lineage::{AsOf, NodeKey},
+        name::Name,
+        time::{FOREVER, Micros},
+    },
+    interop::openlineage::read_core,
+    store::{
+        StoreError,
+        embedded::{entries::source_of, schema::backend, topology::NodeNo},
+    },
+};
+
+pub fn artifacts(reader: &Reader<'_>, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
+    let topology = &reader.shared.topology;
+    let mut classes = Classes::new(topology, reader.db, as_of);
+    keys.iter()
+        .map(|key| {
+            let Some(no) = topology.find(key.artifact(), as_of.size) else { return Ok(None) };
+            match key {
+                NodeKey::Artifact(_) => artifact(reader, &mut classes, no, as_of).map(Some),
+                NodeKey::Field(id, field) => {
+                    if !reader.field_is_named(no, field, as_of.size)? {
+                        return Ok(None);
+                    }
+                    let mut dataset = artifact(reader, &mut classes, no, as_of)?;
+                    dataset.key = NodeKey::Field(*id, field.clone());
+                    dataset.kind = ArtifactKind::Field;
+                    Ok(Some(dataset))
+                }
+            }
+        })
+        .collect()
+}
+
+/// The artifact that a name stands for: its class, under the representative.
+fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: AsOf) -> Result<ArtifactFacts, StoreError> {
+    const LOST: StoreError = StoreError::Inconsistent { place: "memory of nodes" };
+    let topology = &reader.shared.topology;
+    let no_class = classes.of(no)?;
+    let class = classes.get(no_class).ok_or(LOST)?.clone();
+    let fixed = topology.node(class.representative).ok_or(LOST)?;
+    let name_of = |n: NodeNo| topology.node(n).map(|f| Name { namespace: (&*f.namespace).into(), name: (&*f.name).into() });
+    let mut aliases: Vec<Name> = class.members.iter().filter(|m| m.node != class.representative).filter_map(|m| name_of(m.node)).collect();
+    aliases.sort();
+    aliases.dedup();
+    let mut facets = Vec::new();
+    let mut owners = Vec::new();
+    let mut born = FOREVER;
+    let mut recorded_from = EntryIndex::MAX;
+    for m in &class.members {
+        facets_of(reader, m.node, as_of, &mut facets, &mut owners)?;
+        born = born.min(topology.life_at(m.node, as_of.size).first().map_or(FOREVER, |l| l.0));
+        recorded_from = recorded_from.min(topology.node(m.node).map_or(EntryIndex::MAX, |n| n.recorded_from.into()));
+    }
+    facets.sort_by(|a: &FacetFacts, b| (&a.name, &a.source, a.job).cmp(&(&b.name, &b.source, b.job)));
+    Ok(ArtifactFacts {
+        key: NodeKey::Artifact(fixed.id),
+        kind: fixed.kind,
+        name: name_of(class.representative).ok_or(LOST)?,
+        aliases,
+        valid_from: born,
+        deleted_at: class.deleted_at,
+        recorded_from,
+        facets,
+        owners,
+    })
+}
+
+/// A facet row in force.
+pub struct InForce {
+    pub name: u32,
+    pub owner: u32,
+    pub valid_from: Micros,
+    pub valid_until: Micros,
+    pub recorded_from: EntryIndex,
+    pub digest: Digest,
+    pub blob: Option<u32>,
+    pub by: EntryIndex,
+}
+
+/// The facets of a name in force at the instant, as known at the size.
+pub fn in_force(reader: &Reader<'_>, node: NodeNo, as_of: AsOf) -> Result<Vec<InForce>, StoreError> {
+    reader
+        .db
+        .prepare_cached(
+            "SELECT name, owner, vf, vu, rf, digest, blob, by FROM facet \
+             WHERE node = ?1 AND vf <= ?2 AND vu > ?2 AND rf < ?3 AND (ru IS NULL OR ru >= ?3) AND deleted = 0",
+        )
+        .and_then(|mut s| {
+            s.query_map((node, as_of.valid_at.0, as_of.size), |r| {
+                Ok(InForce {
+                    name: r.get(0)?,
+                    owner: r.get(1)?,
+                    valid_from: Micros(r.get(2)?),
+                    valid_until: Micros(r.get(3)?),
+                    recorded_from: r.get(4)?,
+                    digest: r.get(5)?,
+                    blob: r.get(6)?,
+                    by: r.get(7)?,
+                })
+            })?
+            .collect()
+        })
+        .map_err(backend)
+}
+
+/// The word of a facet's number.
+pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError> {
+    reader
+        .db
+        .prepare_cached("SELECT word FROM facet_name WHERE id = ?1")
+        .and_then(|mut s| s.query_row([name], |r| r.get::<_, String>(0)))
+        .map(Into::into)
+        .map_err(backend)
+}
+
+fn facets_of(reader: &Reader<'_>, node: NodeNo, as_of: AsOf, facets: &mut Vec<FacetFacts>, owners: &mut Vec<OwnerFacts>) -> Result<(), StoreError> {
+    let topology = &reader.shared.topology;
+    let entries = reader.entries();
+    for f in in_force(reader, node, as_of)? {
+        let (source, job): (_, Option<NodeId>) = if f.owner % 2 == 0 {
+            (f.owner / 2, None)
+        } else {
+            let (job, source) = topology.pair(f.owner / 2).ok_or(StoreError::Inconsistent { place: "pair" })?;
+            (source, topology.node(job).map(|j| j.id))
+        };
+        let source = source_of(reader.db, source)?;
+        let name = facet_word(reader, f.name)?;
+        if &*name == "ownership" {
+            // People stand in the entry's `core` as handles.
+            if let Some(core) = entries.core(f.by)? {
+                let a = read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?;
+                let fixed = topology.node(node);
+                let own = a.job.iter().chain(a.inputs.iter().flatten()).chain(a.outputs.iter().flatten()).chain(a.dataset.iter());
+                let own = own.filter(|e| fixed.is_some_and(|n| *n.namespace == *e.name.namespace && *n.name == *e.name.name));
+                for o in own.filter_map(|e| e.owners.as_ref()).flatten() {
+                    let owner = OwnerFacts {
+                        handle: o.handle,
+                        role: o.role.clone(),
+                        source: source.clone(),
+                        since: f.valid_from,
+                        recorded_from: f.recorded_from,
+                    };
+                    if !owners.iter().any(|x| x.handle == owner.handle && x.role == owner.role && x.source == owner.source) {
+                        owners.push(owner);
+                    }
+                }
+            }
+        }
+        let bytes = match f.blob {
+            Some(blob) => entries.blob(blob)?.map(Into::into),
+            None => None,
+        };
+        facets.push(FacetFacts {
+            name,
+            source,
+            job,
+            valid_from: f.valid_from,
+            valid_until: f.valid_until,
+            recorded_from: f.recorded_from,
+            digest: f.digest,
+            bytes,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Field lineage: what fields there are, and which were made from which.
+//!
+//! A `columnLineage` facet is one packed fact per (job, source, output): read from
+//! its blob on demand and understood once. A field is live when its dataset is
+//! and some source's schema in force lists it; where no source has a schema in
+//! force, column lineage is taken at its word.
+mod maps;
+mod walk;
+
+use std::sync::Arc;
+
+pub use maps::{FieldMap, FieldSet, InputOf};
+use rusqlite::OptionalExtension;
+use rustc_hash::FxHashSet;
+pub use walk::walk;
+
+use super::{
+    Reader,
+    classes::Member,
+    facts::{InForce, in_force},
+};
+use crate::{
+    domain::{id::EntryIndex, lineage::AsOf},
+    store::{
+        StoreError,
+        embedded::{
+            plan::owner_of_pair,
+            schema::backend,
+            topology::{NodeNo, PairNo},
+        },
+    },
+};
+
+impl Reader<'_> {
+    /// A facet name's number, if any event has it.
+    fn facet_no(&self, word: &str) -> Result<Option<u32>, StoreError> {
+        self.db
+            .prepare_cached("SELECT id FROM facet_name WHERE word = ?1")
+            .and_then(|mut s| s.query_row([word], |r| r.get(0)).optional())
+            .map_err(backend)
+    }
+
+    /// A schema blob, understood. `None` when destroyed or not a schema.
+    fn schema_of(&self, blob: u32) -> Result<Option<Arc<FieldSet>>, StoreError> {
+        if let Some(known) = self.understood.schemas.read().peek(&blob) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(bytes) = self.entries().blob(blob)? else { return Ok(None) };
+        let Some(set) = FieldSet::read(&bytes).map(Arc::new) else { return Ok(None) };
+        self.understood.schemas.write().insert(blob, set.clone());
+        Ok(Some(set))
+    }
+
+    /// A column lineage blob, its datasets resolved.
+    fn columns_of(&self, blob: u32) -> Result<Option<Arc<FieldMap>>, StoreError> {
+        if let Some(known) = self.understood.columns.read().peek(&blob) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(bytes) = self.entries().blob(blob)? else { return Ok(None) };
+        let Some(map) = FieldMap::read(&bytes, &self.shared.topology, self.secret).map(Arc::new) else { return Ok(None) };
+        self.understood.columns.write().insert(blob, map.clone());
+        Ok(Some(map))
+    }
+
+    /// The schemas in force of a class's names.
+    fn schemas(&self, members: &[Member], as_of: AsOf) -> Result<Vec<Arc<FieldSet>>, StoreError> {
+        let Some(name) = self.facet_no("schema")? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for m in members {
+            for f in in_force(self, m.node, as_of)?.iter().filter(|f| f.name == name) {
+                found.extend(f.blob.map(|b| self.schema_of(b)).transpose()?.flatten());
+            }
+        }
+        Ok(found)
+    }
+
+    /// The column lineage in force of an output, per (job, source).
+    fn columns_in_force(&self, output: NodeNo, as_of: AsOf) -> Result<Vec<(PairNo, InForce, Arc<FieldMap>)>, StoreError> {
+        let Some(name) = self.facet_no("columnLineage")? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for f in in_force(self, output, as_of)? {
+            if f.name != name || f.owner % 2 == 0 {
+                continue;
+            }
+            if let Some(map) = f.blob.map(|b| self.columns_of(b)).transpose()?.flatten() {
+                found.push((f.owner / 2, f, map));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Jobs (with their source) whose events may name the dataset as a column source.
+    fn pairs_reading(&self, dataset: NodeNo, size: EntryIndex) -> Result<FxHashSet<PairNo>, StoreError> {
+        let mut pairs: FxHashSet<PairNo> =
+            self.shared.topology.flows_of(dataset, 0).filter(|f| EntryIndex::from(f.recorded_from) < size).map(|f| f.pair).collect();
+        self.db
+            .prepare_cached("SELECT pair FROM naming WHERE node = ?1")
+            .and_then(|mut s| {
+                for pair in s.query_map([dataset], |r| r.get(0))? {
+                    pairs.insert(pair?);
+                }
+                Ok(())
+            })
+            .map_err(backend)?;
+        Ok(pairs)
+    }
+
+    /// Whether any entry below the size names the field: a schema lists it, or
+    /// column lineage makes it or reads it.
+    pub(super) fn field_is_named(&self, dataset: NodeNo, field: &str, size: EntryIndex) -> Result<bool, StoreError> {
+        let (schema, columns) = (self.facet_no("schema")?, self.facet_no("columnLineage")?);
+        let blobs = |node: NodeNo, name: Option<u32>, owner: Option<u32>| -> Result<Vec<u32>, StoreError> {
+            self.db
+                .prepare_cached(
+                    "SELECT DISTINCT blob FROM facet WHERE node = ?1 AND name = ?2 AND (?3 IS NULL OR owner = ?3) AND rf < ?4 AND blob IS NOT NULL",
+                )
+                .and_then(|mut s| s.query_map((node, name, owner, size), |r| r.get(0))?.collect())
+                .map_err(backend)
+        };
+        for blob in blobs(dataset, schema, None)? {
+            if self.schema_of(blob)?.is_some_and(|s| s.has(field)) {
+                return Ok(true);
+            }
+        }
+        for blob in blobs(dataset, columns, None)? {
+            if self.columns_of(blob)?.is_some_and(|m| m.makes(field)) {
+                return Ok(true);
+            }
+        }
+        for pair in self.pairs_reading(dataset, size)? {
+            for output in self.outputs_of(pair, size) {
+                for blob in blobs(output, columns, Some(owner_of_pair(pair)))? {
+                    if self.columns_of(blob)?.is_some_and(|m| m.reads(dataset, field)) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The datasets that a (job, source) ever wrote.
+    fn outputs_of(&self, pair: PairNo, size: EntryIndex) -> FxHashSet<NodeNo> {
+        let Some((job, _)) = self.shared.topology.pair(pair) else { return FxHashSet::default() };
+        self.shared
+            .topology
+            .flows_of(job, 1)
+            .filter(|f| f.pair == pair && EntryIndex::from(f.recorded_from) < size)
+            .map(|f| f.dataset)
+            .collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! Answering: one connection, one ledger size, no locks.
+mod classes;
+mod facts;
+mod fields;
+mod pages;
+mod runs;
+mod starts;
+mod walk;
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{entries::EntryReader, intern::Generations, schema::backend, shared::Shared};
+use crate::{
+    domain::{
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, RunFacts},
+        id::{EntryIndex, InstallationSecret, NodeId},
+        kind::ArtifactKind,
+        lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
+    },
+    store::StoreError,
+    vault::Vault,
+};
+
+/// Facets that were read, understood once for all readers.
+pub struct Understood {
+    schemas: RwLock<Generations<u32, Arc<fields::FieldSet>>>,
+    columns: RwLock<Generations<u32, Arc<fields::FieldMap>>>,
+}
+
+impl Understood {
+    pub fn new() -> Self {
+        Self { schemas: RwLock::new(Generations::new(1 << 13)), columns: RwLock::new(Generations::new(1 << 13)) }
+    }
+}
+
+/// One question's reading.
+pub struct Reader<'a> {
+    pub db: &'a Connection,
+    pub shared: &'a Shared,
+    pub vault: &'a Vault,
+    pub secret: &'a InstallationSecret,
+    pub understood: &'a Understood,
+    /// The size this view stands on.
+    pub head: EntryIndex,
+}
+
+impl Reader<'_> {
+    pub fn entries(&self) -> EntryReader<'_> {
+        EntryReader { db: self.db, shared: self.shared, vault: self.vault }
+    }
+
+    pub fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, StoreError> {
+        refs.iter().map(|r| self.resolve_one(r, size)).collect()
+    }
+
+    fn resolve_one(&self, r: &ArtifactRef, size: EntryIndex) -> Result<Option<NodeKey>, StoreError> {
+        let topology = &self.shared.topology;
+        Ok(match r {
+            ArtifactRef::Key(NodeKey::Artifact(id)) => topology.find(*id, size).map(|_| NodeKey::Artifact(*id)),
+            ArtifactRef::Key(NodeKey::Field(id, field)) => self.field(*id, field, size)?,
+            ArtifactRef::Named(kind, name) => {
+                let id = self.secret.node_id(*kind, name);
+                topology.find(id, size).map(|_| NodeKey::Artifact(id))
+            }
+            ArtifactRef::Run(run_id) => {
+                let known = self
+                    .db
+                    .prepare_cached("SELECT min(r.first_ix) FROM run_id i JOIN run r ON r.pair = i.pair AND r.start = i.start AND r.rid = i.rid WHERE i.rid = ?1")
+                    .and_then(|mut s| s.query_row([run_id.as_bytes()], |r| r.get::<_, Option<u64>>(0)).optional())
+                    .map_err(backend)?
+                    .flatten();
+                known.filter(|ix| *ix < size).map(|_| NodeKey::Artifact(self.secret.run_node_id(run_id)))
+            }
+            ArtifactRef::Field { dataset, field } => {
+                let id = self.secret.node_id(ArtifactKind::Dataset, dataset);
+                self.field(id, field, size)?
+            }
+            ArtifactRef::OneOf(splits) => {
+                for split in splits {
+                    if let Some(found) = self.resolve_one(split, size)? {
+                        return Ok(Some(found));
+                    }
+                }
+                None
+            }
+        })
+    }
+
+    fn field(&self, dataset: NodeId, field: &str, size: EntryIndex) -> Result<Option<NodeKey>, StoreError> {
+        let Some(no) = self.shared.topology.find(dataset, size) else { return Ok(None) };
+        Ok(self.field_is_named(no, field, size)?.then(|| NodeKey::Field(dataset, field.into())))
+    }
+
+    pub fn walk(&self, question: &Walk) -> Result<WalkAnswer, StoreError> {
+        match question.level {
+            Level::Artifact => walk::walk(self, question),
+            Level::Field => fields::walk(self, question),
+        }
+    }
+
+    pub fn flow_assertions(&self, flows: &[FlowVersion]) -> Result<Vec<FlowAssertion>, StoreError> {
+        let mut out = Vec::with_capacity(flows.len());
+        for f in flows {
+            let slot = u32::try_from(f.0).ok();
+            let Some(fact) = slot.and_then(|s| self.shared.topology.flow(s)) else { continue };
+            let Some((_, source)) = self.shared.topology.pair(fact.pair) else { continue };
+            let superseded = EntryIndex::from(fact.recorded_until);
+            out.push(FlowAssertion {
+                source: super::entries::source_of(self.db, source)?,
+                valid_from: fact.valid_from,
+                valid_until: fact.valid_until,
+                recorded_from: fact.recorded_from.into(),
+                recorded_until: (superseded < self.head).then_some(superseded),
+                entry: fact.by.into(),
+            });
+        }
+        Ok(out)
+    }
+
+    pub fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
+        facts::artifacts(self, keys, as_of)
+    }
+
+    pub fn page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
+        pages::page(self, page, as_of)
+    }
+
+    pub fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {
+        run_ids.iter().map(|id| runs::run(self, id, as_of)).collect()
+    }
+
+    pub fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
+        jobs.iter().map(|job| runs::runs_of_job(self, *job, limit, as_of)).collect()
+    }
+}

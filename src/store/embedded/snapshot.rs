@@ -1,0 +1,217 @@
+//! Readers: a few connections, and views that stand on one ledger size.
+//!
+//! A view holds no transaction between questions: what lies below its size is
+//! never changed, so every question reads the same. A question holds one while
+//! it is answered.
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::{
+    entries::leaf_of_row,
+    read::{Reader, Understood},
+    schema::backend,
+    shared::Shared,
+    tree::StoredTree,
+};
+use crate::{
+    domain::{
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        id::{EntryIndex, InstallationSecret, NodeId},
+        lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
+        time::Micros,
+    },
+    ledger::{Hash, TreeError, TreeReader, push_entry},
+    store::{Head, Readable, Snapshot, StoreError},
+    vault::Vault,
+};
+
+/// The connections, and what all readers share.
+pub struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+    shared: Arc<Shared>,
+    vault: Arc<Vault>,
+    secret: InstallationSecret,
+    understood: Understood,
+}
+
+impl Readers {
+    pub fn new(connections: Vec<Connection>, shared: Arc<Shared>, vault: Arc<Vault>, secret: InstallationSecret) -> Self {
+        let permits = Semaphore::new(connections.len());
+        Self { idle: Mutex::new(connections), permits, shared, vault, secret, understood: Understood::new() }
+    }
+
+    /// Runs a question on a connection of its own, off the async threads.
+    async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        head: EntryIndex,
+        question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let readers = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let Some(db) = readers.idle.lock().pop() else { return Err(StoreError::Stopped) };
+            let answer = (|| {
+                db.execute_batch("BEGIN").map_err(backend)?;
+                let reader = Reader {
+                    db: &db,
+                    shared: &readers.shared,
+                    vault: &readers.vault,
+                    secret: &readers.secret,
+                    understood: &readers.understood,
+                    head,
+                };
+                let answer = question(&reader);
+                db.execute_batch("COMMIT").map_err(backend)?;
+                answer
+            })();
+            readers.idle.lock().push(db);
+            answer
+        })
+        .await
+        .map_err(|e| StoreError::Backend(Box::new(e)))?
+    }
+}
+
+/// A view at one size.
+pub struct EmbeddedSnapshot {
+    pub readers: Arc<Readers>,
+    pub head: Head,
+}
+
+fn tree(e: TreeError) -> StoreError {
+    StoreError::Backend(Box::new(e))
+}
+
+impl EmbeddedSnapshot {
+    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        self.readers.ask(self.head.size, question).await
+    }
+
+    async fn tree<T: Send + 'static>(&self, question: impl FnOnce(&TreeReader<'_>) -> Result<T, TreeError> + Send + 'static) -> Result<T, StoreError> {
+        let first = self.readers.shared.logs.current().first;
+        let size = self.head.size - first;
+        self.ask(move |r| question(&TreeReader::new(&StoredTree { db: r.db, first }, size)).map_err(tree)).await
+    }
+}
+
+#[async_trait]
+impl Snapshot for EmbeddedSnapshot {
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    async fn recorded_at(&self, index: EntryIndex) -> Result<Option<Micros>, StoreError> {
+        use rusqlite::OptionalExtension;
+        self.ask(move |r| {
+            r.db.prepare_cached("SELECT us FROM entry WHERE ix = ?1")
+                .and_then(|mut s| s.query_row([index], |r| r.get(0).map(Micros)).optional())
+                .map_err(backend)
+        })
+        .await
+    }
+
+    async fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        self.tree(move |t| t.root_at(size)).await
+    }
+
+    async fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, StoreError> {
+        let refs = refs.to_vec();
+        self.ask(move |r| r.resolve(&refs, size)).await
+    }
+
+    async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |r| r.artifacts(&keys, as_of)).await
+    }
+
+    async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
+        let page = page.clone();
+        self.ask(move |r| r.page(&page, as_of)).await
+    }
+
+    async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {
+        let run_ids = run_ids.to_vec();
+        self.ask(move |r| r.runs(&run_ids, as_of)).await
+    }
+
+    async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
+        let jobs = jobs.to_vec();
+        self.ask(move |r| r.runs_of_jobs(&jobs, limit, as_of)).await
+    }
+
+    async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
+        self.ask(move |r| r.walk(&walk)).await
+    }
+
+    async fn flow_assertions(&self, flows: &[FlowVersion], _size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
+        let flows = flows.to_vec();
+        self.ask(move |r| r.flow_assertions(&flows)).await
+    }
+
+    async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError> {
+        let indexes = indexes.to_vec();
+        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().entry(*ix, readable) } else { Ok(None) }).collect()).await
+    }
+
+    async fn entry_page(&self, page: &EntryPage, readable: Readable) -> Result<Vec<EntryFacts>, StoreError> {
+        let page = page.clone();
+        self.ask(move |r| {
+            let mut found = Vec::new();
+            let mut s = r
+                .db
+                .prepare_cached("SELECT e.ix, t.word FROM entry e JOIN event_type t ON t.id = e.type WHERE e.ix >= ?1 AND e.ix < ?2 ORDER BY e.ix")
+                .map_err(backend)?;
+            let mut rows = s.query((page.after.map_or(0, |a| a + 1), r.head)).map_err(backend)?;
+            while found.len() < page.limit
+                && let Some(row) = rows.next().map_err(backend)?
+            {
+                let word = row.get_ref(1).and_then(|v| Ok(v.as_str()?.to_owned())).map_err(backend)?;
+                if page.event_types.is_empty() || page.event_types.iter().any(|t| **t == word) {
+                    found.extend(r.entries().entry(row.get(0).map_err(backend)?, readable)?);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let indexes = indexes.to_vec();
+        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().received(*ix, readable) } else { Ok(None) }).collect()).await
+    }
+
+    async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
+        self.tree(move |t| t.tile(level, index, width)).await
+    }
+
+    async fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
+        let first = self.readers.shared.logs.current().first;
+        self.ask(move |r| {
+            let (from, width) = (first.saturating_add(index.saturating_mul(256)), u64::from(width));
+            if from.saturating_add(width) > r.head {
+                return Ok(None);
+            }
+            let mut s = r.db.prepare_cached("SELECT us, id, commitments, refs FROM entry WHERE ix >= ?1 AND ix < ?2 ORDER BY ix").map_err(backend)?;
+            let mut rows = s.query((from, from + width)).map_err(backend)?;
+            let mut bundle = Vec::new();
+            while let Some(row) = rows.next().map_err(backend)? {
+                push_entry(&mut bundle, &leaf_of_row(row).map_err(backend)?).map_err(|e| StoreError::Backend(Box::new(e)))?;
+            }
+            Ok(Some(bundle))
+        })
+        .await
+    }
+
+    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        self.tree(move |t| t.inclusion(index, size)).await
+    }
+
+    async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
+        self.tree(move |t| t.consistency(from, to)).await
+    }
+}
