@@ -86,11 +86,14 @@ impl AppError {
 impl From<StoreError> for AppError {
     fn from(e: StoreError) -> Self {
         match e {
-            StoreError::Deadline => Self::new(Code::DeadlineExceeded, "the request took longer than its deadline; ask for less depth or fewer nodes"),
-            StoreError::Stopped => Self::unavailable("the store has stopped after a failed write; it recovers at the next start", 5),
-            e @ (StoreError::Inconsistent { .. } | StoreError::Backend(_)) => {
-                Self { source: Some(Box::new(e)), ..Self::new(Code::Internal, "the server could not answer; the correlation id leads to its log") }
+            StoreError::Deadline => {
+                Self::new(Code::DeadlineExceeded, "the request took longer than its deadline; ask for less depth or fewer nodes")
             }
+            StoreError::Stopped => Self::unavailable("the store has stopped after a failed write; it recovers at the next start", 5),
+            e @ (StoreError::Inconsistent { .. } | StoreError::Backend(_)) => Self {
+                source: Some(Box::new(e)),
+                ..Self::new(Code::Internal, "the server could not answer; the correlation id leads to its log")
+            },
         }
     }
 }

@@ -15,15 +15,21 @@ use crate::{
         entry::{PartClass, commitment},
         id::{EntryId, Handle, InstallationSecret, NodeId},
         kind::ArtifactKind,
+        name::Name,
         source::Source,
         time::Micros,
     },
     interop::openlineage::{self, BlobRef as Facet, Cut, PersonKind, PersonValue, Reading, RefusalKind, facets},
     store::{
         codec,
-        write::{Act, BlobRef, Change, Committed, DuplicateKey, EntityDetail, EntityIds, LineageChange, NewShape, SealedPart, Shape, StoredBlob},
+        write::{
+            Act, BlobRef, Change, Committed, DuplicateKey, EntityDetail, EntityIds, LineageChange, NewShape, SealedPart, Shape, StoredBlob,
+        },
     },
-    vault::{DataKey, Identifier, IdentifierKind, KeyScope, PartAddress, RetentionClass, VaultError, envelope},
+    vault::{
+        DataKey, Identifier, IdentifierKind, KeyScope, RetentionClass, VaultError,
+        envelope::{self, PartAddress},
+    },
 };
 
 /// The retention class of people's values in lineage events, until schedules tell more.
@@ -254,7 +260,7 @@ impl App {
             let key = self.vault.data_key(scope)?;
             match seal(&key) {
                 Ok(sealed) => return Ok((key.id().0, sealed)),
-                Err(VaultError::KeySpent | VaultError::KeyDestroyed) => {}
+                Err(VaultError::KeySpent(_) | VaultError::KeyDestroyed(_)) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -280,7 +286,8 @@ impl App {
                 Ok(BlobRef { digest: b.digest, stored })
             })
             .collect::<Result<_, VaultError>>()?;
-        let details = entities(a).map(|e| detail(&self.identity.secret, e, |d| blobs.iter().find(|b| b.digest == *d).map(|b| b.bytes))).collect();
+        let details =
+            entities(a).map(|e| detail(&self.identity.secret, e, |d| blobs.iter().find(|b| b.digest == *d).map(|b| b.bytes))).collect();
         Ok(NewShape { digest, key, sealed, blobs: stored, details })
     }
 
@@ -310,7 +317,7 @@ pub(super) fn entity_ids(secret: &InstallationSecret, a: &Assertion) -> EntityId
 
 /// What an entity's facets name beyond itself.
 pub(super) fn detail<'b>(secret: &InstallationSecret, e: &Entity, blob: impl Fn(&Digest) -> Option<&'b [u8]>) -> EntityDetail {
-    let id = |name| -> NodeId { secret.node_id(ArtifactKind::Dataset, name) };
+    let id = |name: &Name| -> NodeId { secret.node_id(ArtifactKind::Dataset, name) };
     let mut detail = EntityDetail::default();
     for f in e.facets.iter().filter(|f| f.interned && !f.deleted) {
         match &*f.name {

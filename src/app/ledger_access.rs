@@ -103,9 +103,10 @@ impl App {
                     (size, published.note.clone())
                 } else {
                     let checkpoint = Checkpoint { origin: self.origin(), size, root: snapshot.root_at(size).await? };
-                    let note = checkpoint
-                        .sign(&self.log_key)
-                        .map_err(|e| AppError { source: Some(Box::new(e)), ..AppError::new(Code::Internal, "the proof could not be signed") })?;
+                    let note = checkpoint.sign(&self.log_key).map_err(|e| AppError {
+                        source: Some(Box::new(e)),
+                        ..AppError::new(Code::Internal, "the proof could not be signed")
+                    })?;
                     (size, note)
                 }
             }

@@ -1,5 +1,6 @@
 //! Use cases: authorize → decide → commit with its event. The one place where
 //! the parts meet; knows neither HTTP nor GraphQL nor which store it has.
+pub mod compose;
 mod error;
 pub mod ingest;
 pub mod ledger_access;
@@ -71,6 +72,17 @@ pub struct App {
     pub(crate) tokens: tokens::TokenBook,
     pub(crate) log_key: Arc<crate::ledger::LogKey>,
     pub(crate) identity: ingest::IngestIdentity,
+    pub(crate) ledger_public: ledger_access::LedgerPublic,
+}
+
+/// Whether requests can be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    Ready,
+    /// The store is being opened.
+    Loading,
+    /// A write failed; the process is about to end.
+    Stopped,
 }
 
 impl App {
@@ -91,6 +103,25 @@ impl App {
             return Err(AppError::new(Code::Stale, format!("the ledger has {size} entries, at least {min} were asked for")));
         }
         Ok(View::new(self.clone(), principal, snapshot))
+    }
+
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        if self.store.stopped() { Readiness::Stopped } else { Readiness::Ready }
+    }
+
+    /// Resolves once a commit has failed; the process should end then.
+    pub async fn until_stopped(&self) {
+        let mut stopped = self.sequencer.watch_stopped();
+        if stopped.wait_for(|s| *s).await.is_err() {
+            // The sequencer is gone without a failure: it was drained.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Takes no more writes, commits those that wait, signs a last checkpoint.
+    pub fn drain(&self) {
+        self.sequencer.drain();
     }
 
     /// Entries committed so far.

@@ -123,7 +123,10 @@ impl Drop for Sequencer {
 }
 
 fn unknown() -> AppError {
-    AppError::unavailable("the server stopped before it knew whether the event is recorded; send the same again, it is never recorded twice", 5)
+    AppError::unavailable(
+        "the server stopped before it knew whether the event is recorded; send the same again, it is never recorded twice",
+        5,
+    )
 }
 
 /// Counts those on their way to a commit.

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{App, AppError, Code};
+use super::{App, AppError, Code, ingest::permit};
 use crate::{
-    access::{Action, Principal},
+    access::{Action, Attributes, Principal, decide},
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         id::{EntryIndex, NodeId},
@@ -71,15 +71,20 @@ impl View {
         self.snapshot.head()
     }
 
+    /// Whether the caller may.
+    #[must_use]
+    pub fn may(&self, action: Action) -> bool {
+        decide(&self.principal, action, Attributes { at: self.now, namespaces: &[] }).permits()
+    }
+
+    fn require(&self, action: Action) -> Result<(), AppError> {
+        permit(&self.principal, action, self.now, &[])
+    }
+
     /// Which parts the caller may read.
     #[must_use]
     pub fn readable(&self) -> Readable {
-        Readable {
-            core: self.principal.may(Action::ReadCore),
-            rest: self.principal.may(Action::ReadRest),
-            person: self.principal.may(Action::ReadPerson),
-            context: self.principal.may(Action::ReadContext),
-        }
+        readable(&self.principal, self.now)
     }
 
     /// Fills in what was left out: no axis means now and the head; a size alone
@@ -92,7 +97,9 @@ impl View {
         let asked = asked.unwrap_or_default();
         let size = asked.ledger_size.unwrap_or(head.size);
         if size > head.size {
-            return Err(AppError::new(Code::Stale, format!("the ledger has {} entries, {size} were asked for", head.size)).at("asOf.ledgerSize"));
+            return Err(
+                AppError::new(Code::Stale, format!("the ledger has {} entries, {size} were asked for", head.size)).at("asOf.ledgerSize")
+            );
         }
         let valid_at = match (asked.valid_at, asked.ledger_size) {
             (Some(t), _) => t,
@@ -113,27 +120,27 @@ impl View {
 
     /// Nodes by reference, as the ledger of that size names them.
     pub async fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, AppError> {
-        self.principal.require(Action::ReadCatalog)?;
+        self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.resolve(refs, size).await?)
     }
 
     pub async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, AppError> {
-        self.principal.require(Action::ReadCatalog)?;
+        self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.artifacts(keys, as_of).await?)
     }
 
     pub async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, AppError> {
-        self.principal.require(Action::ReadCatalog)?;
+        self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.artifact_page(page, as_of).await?)
     }
 
     pub async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, AppError> {
-        self.principal.require(Action::ReadCatalog)?;
+        self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.runs(run_ids, as_of).await?)
     }
 
     pub async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, AppError> {
-        self.principal.require(Action::ReadCatalog)?;
+        self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.runs_of_jobs(jobs, limit, as_of).await?)
     }
 
@@ -143,11 +150,13 @@ impl View {
     /// `NOT_FOUND` for a start that no entry below the size names; `BAD_USER_INPUT`
     /// over a maximum (never a silent clip).
     pub async fn lineage(&self, from: &[ArtifactRef], options: LineageOptions, as_of: AsOf) -> Result<WalkAnswer, AppError> {
-        self.principal.require(Action::ReadLineage)?;
+        self.require(Action::ReadLineage)?;
         let limits = &self.app.limits;
         let over = |argument: &str, asked: usize, max: usize| -> Result<(), AppError> {
             if asked > max {
-                return Err(AppError::bad_input(format!("`{argument}` is {asked}, at most {max} is answered")).at(format!("options.{argument}")));
+                return Err(
+                    AppError::bad_input(format!("`{argument}` is {asked}, at most {max} is answered")).at(format!("options.{argument}"))
+                );
             }
             Ok(())
         };
@@ -160,7 +169,10 @@ impl View {
         over("from", from.len(), limits.lineage_starts_max)?;
         let mut starts = Vec::with_capacity(from.len());
         for (i, found) in self.snapshot.resolve(from, as_of.size).await?.into_iter().enumerate() {
-            starts.push(found.ok_or_else(|| AppError::new(Code::NotFound, format!("start {i} is named by no entry below ledger size {}", as_of.size)).at(format!("from.{i}")))?);
+            starts.push(found.ok_or_else(|| {
+                AppError::new(Code::NotFound, format!("start {i} is named by no entry below ledger size {}", as_of.size))
+                    .at(format!("from.{i}"))
+            })?);
         }
         Ok(self
             .snapshot
@@ -181,24 +193,24 @@ impl View {
     }
 
     pub async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, AppError> {
-        self.principal.require(Action::ReadLineage)?;
+        self.require(Action::ReadLineage)?;
         Ok(self.snapshot.flow_assertions(flows, size).await?)
     }
 
     /// Entries; parts beyond the caller's rights are marked, not refused.
     pub async fn entries(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<EntryFacts>>, AppError> {
-        self.principal.require(Action::ReadEvents)?;
+        self.require(Action::ReadCore)?;
         Ok(self.snapshot.entries(indexes, self.readable()).await?)
     }
 
     pub async fn entry_page(&self, page: &EntryPage) -> Result<Vec<EntryFacts>, AppError> {
-        self.principal.require(Action::ReadEvents)?;
+        self.require(Action::ReadCore)?;
         Ok(self.snapshot.entry_page(page, self.readable()).await?)
     }
 
     /// The received bytes of entries, for readers with operational rights.
     pub async fn received(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, AppError> {
-        self.principal.require(Action::ReadOperational)?;
+        self.require(Action::ReadOperational)?;
         Ok(self.snapshot.received(indexes, self.readable()).await?)
     }
 
@@ -209,5 +221,16 @@ impl View {
 
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, AppError> {
         Ok(self.snapshot.consistency(from, to).await?)
+    }
+}
+
+/// Which parts a caller may read.
+pub(super) fn readable(by: &Principal, at: Micros) -> Readable {
+    let may = |action| decide(by, action, Attributes { at, namespaces: &[] }).permits();
+    Readable {
+        core: may(Action::ReadCore),
+        rest: may(Action::ReadRest),
+        person: may(Action::ReadPerson),
+        context: may(Action::ReadContext),
     }
 }

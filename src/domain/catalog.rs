@@ -21,7 +21,10 @@ pub enum ArtifactRef {
     Named(ArtifactKind, Name),
     /// OpenLineage's runId, lower-case.
     Run(Box<str>),
-    Field { dataset: Name, field: Box<str> },
+    Field {
+        dataset: Name,
+        field: Box<str>,
+    },
     /// Marquez' spelling; namespaces hold colons, so several splits are tried
     /// and the known one is taken.
     OneOf(Vec<ArtifactRef>),
@@ -122,10 +125,15 @@ pub struct PartFacts {
 /// Whether a part can be shown.
 #[derive(Clone, Debug)]
 pub enum PartState {
-    Open { salt: [u8; 32], bytes: Arc<[u8]> },
+    Open {
+        salt: [u8; 32],
+        bytes: Arc<[u8]>,
+    },
     Forbidden,
     /// The entry whose act destroyed it, where known.
-    Destroyed { by: Option<EntryIndex> },
+    Destroyed {
+        by: Option<EntryIndex>,
+    },
 }
 
 /// Field lineage of one output, as one job and source told it.

@@ -1,6 +1,7 @@
 //! What the words mean: ids, times, names, facts, and how events become changes
 //! of the graph. No I/O, no async, no wire format.
 pub mod assertion;
+pub mod canonical_json;
 pub mod catalog;
 pub mod entry;
 pub mod flow;

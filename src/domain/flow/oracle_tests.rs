@@ -57,7 +57,9 @@ fn open_naively(events: &[&Event], f: Ds, t: i64) -> bool {
     let sides: Vec<_> = runs.into_iter().filter_map(|r| side_of(events, r)).collect();
     sides.iter().any(|r| {
         r.members.iter().any(|m| m.dataset == f && m.since.0 <= t)
-            && !sides.iter().any(|r2| r2.key > r.key && r2.closes_at.is_some_and(|c| c.0 <= t) && !r2.members.iter().any(|m| m.dataset == f))
+            && !sides
+                .iter()
+                .any(|r2| r2.key > r.key && r2.closes_at.is_some_and(|c| c.0 <= t) && !r2.members.iter().any(|m| m.dataset == f))
     })
 }
 

@@ -111,7 +111,11 @@ pub fn affected<D: Copy + Ord, S: Stream<D>>(stream: &mut S, change: &Change<D>)
 ///
 /// # Errors
 /// The stream's.
-pub fn restate<D: Copy + Ord, S: Stream<D>>(stream: &mut S, change: &Change<D>, dataset: D) -> Result<(Micros, Micros, Vec<Interval>), S::Error> {
+pub fn restate<D: Copy + Ord, S: Stream<D>>(
+    stream: &mut S,
+    change: &Change<D>,
+    dataset: D,
+) -> Result<(Micros, Micros, Vec<Interval>), S::Error> {
     let Change { old, new } = change;
     let old_key = old.as_ref().map_or(&new.key, |o| &o.key);
     let from = old_key.start.min(new.key.start);

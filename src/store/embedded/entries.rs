@@ -20,7 +20,10 @@ use crate::{
     },
     interop::openlineage::{read_core, reassemble},
     store::{Readable, StoreError, codec},
-    vault::{KeyId, PartAddress, Vault, envelope},
+    vault::{
+        KeyId, Vault,
+        envelope::{self, PartAddress},
+    },
 };
 
 /// Commitments or references as they lie one behind the other.
@@ -101,7 +104,8 @@ impl EntryReader<'_> {
             .map_err(backend)?;
         let Some(mut row) = row else { return Ok(None) };
         if row.commitments.len() > row.parts.len() {
-            let mut s = self.db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
+            let mut s =
+                self.db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
             let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
             while let Some(r) = rows.next().map_err(backend)? {
                 let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;

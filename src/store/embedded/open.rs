@@ -93,9 +93,13 @@ pub enum OpenFolderError {
     Database(#[from] OpenError),
     #[error("the data folder could not be used")]
     Io(#[from] io::Error),
-    #[error("the log's origin is `{stored}` but the configuration says `{configured}`; set `ledger.origin` to the former, or start a new data folder")]
+    #[error(
+        "the log's origin is `{stored}` but the configuration says `{configured}`; set `ledger.origin` to the former, or start a new data folder"
+    )]
     OtherOrigin { stored: String, configured: String },
-    #[error("the log key does not belong to this data folder: its last checkpoint does not verify; put the folder's own keys in `keys.dir`")]
+    #[error(
+        "the log key does not belong to this data folder: its last checkpoint does not verify; put the folder's own keys in `keys.dir`"
+    )]
     OtherKey,
     #[error(
         "the data folder is behind its anchor: it holds {found} entries, the anchor's checkpoint has {anchored}; \
@@ -188,8 +192,10 @@ fn current_log(db: &Connection, origin: &str) -> Result<LogSpan, OpenFolderError
 
 /// Entries of the current log, and when the last one was recorded.
 fn extent(db: &Connection, first: u64) -> Result<(u64, Micros), StoreError> {
-    let last: Option<(u64, i64)> =
-        db.query_row("SELECT ix, us FROM entry ORDER BY ix DESC LIMIT 1", [], |r| Ok((r.get(0)?, r.get(1)?))).optional().map_err(backend)?;
+    let last: Option<(u64, i64)> = db
+        .query_row("SELECT ix, us FROM entry ORDER BY ix DESC LIMIT 1", [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .optional()
+        .map_err(backend)?;
     Ok(last.map_or((0, DAWN), |(ix, us)| (ix + 1 - first, Micros(us))))
 }
 

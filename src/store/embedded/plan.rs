@@ -272,7 +272,15 @@ mod tests {
             named: Box::new([1, 9, 300]),
             ends: Box::new([7]),
             renames: Box::new([(1, 2)]),
-            facets: Box::new([PlanFacet { node: 1, name: 2, owner: 5, digest: [7; 32], deleted: true, blob: Some(0), symlinks: SmallVec::from_slice(&[(4, true)]) }]),
+            facets: Box::new([PlanFacet {
+                node: 1,
+                name: 2,
+                owner: 5,
+                digest: [7; 32],
+                deleted: true,
+                blob: Some(0),
+                symlinks: SmallVec::from_slice(&[(4, true)]),
+            }]),
             blobs: Box::new([([9; 32], 70_000)]),
         };
         assert_eq!(*Plan::decode(&plan.encode()).unwrap(), plan);

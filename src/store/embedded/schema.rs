@@ -62,7 +62,21 @@ CREATE TABLE facet(node INTEGER NOT NULL, name INTEGER NOT NULL, owner INTEGER N
 
 /// The projection's tables: what `rebuild` drops and replays.
 pub const PROJECTION: &[&str] = &[
-    "source", "facet_name", "node", "pair", "life", "life_end", "naming", "run", "run_id", "run_event", "design", "dataset_event", "flow", "alias", "facet",
+    "source",
+    "facet_name",
+    "node",
+    "pair",
+    "life",
+    "life_end",
+    "naming",
+    "run",
+    "run_id",
+    "run_event",
+    "design",
+    "dataset_event",
+    "flow",
+    "alias",
+    "facet",
 ];
 
 /// How hard a commit is: `Full` unless a test proves that less is noticed.
@@ -95,7 +109,9 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
         (db.query_row("PRAGMA application_id", [], |r| r.get(0))?, db.query_row("PRAGMA user_version", [], |r| r.get(0))?);
     match (application, version) {
         (0, 0) => {
-            db.execute_batch(&format!("BEGIN IMMEDIATE;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))?;
+            db.execute_batch(&format!(
+                "BEGIN IMMEDIATE;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            ))?;
         }
         (APPLICATION_ID, SCHEMA_VERSION) => {}
         (APPLICATION_ID, v) if v > SCHEMA_VERSION => return Err(OpenError::Newer { found: v, known: SCHEMA_VERSION }),

@@ -88,11 +88,17 @@ fn tree(e: TreeError) -> StoreError {
 }
 
 impl EmbeddedSnapshot {
-    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.readers.ask(self.head.size, question).await
     }
 
-    async fn tree<T: Send + 'static>(&self, question: impl FnOnce(&TreeReader<'_>) -> Result<T, TreeError> + Send + 'static) -> Result<T, StoreError> {
+    async fn tree<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&TreeReader<'_>) -> Result<T, TreeError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let first = self.readers.shared.logs.current().first;
         let size = self.head.size - first;
         self.ask(move |r| question(&TreeReader::new(&StoredTree { db: r.db, first }, size)).map_err(tree)).await
@@ -162,9 +168,10 @@ impl Snapshot for EmbeddedSnapshot {
         let page = page.clone();
         self.ask(move |r| {
             let mut found = Vec::new();
-            let mut s = r
-                .db
-                .prepare_cached("SELECT e.ix, t.word FROM entry e JOIN event_type t ON t.id = e.type WHERE e.ix >= ?1 AND e.ix < ?2 ORDER BY e.ix")
+            let mut s =
+                r.db.prepare_cached(
+                    "SELECT e.ix, t.word FROM entry e JOIN event_type t ON t.id = e.type WHERE e.ix >= ?1 AND e.ix < ?2 ORDER BY e.ix",
+                )
                 .map_err(backend)?;
             let mut rows = s.query((page.after.map_or(0, |a| a + 1), r.head)).map_err(backend)?;
             while found.len() < page.limit
@@ -182,7 +189,8 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let indexes = indexes.to_vec();
-        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().received(*ix, readable) } else { Ok(None) }).collect()).await
+        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().received(*ix, readable) } else { Ok(None) }).collect())
+            .await
     }
 
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
@@ -196,7 +204,9 @@ impl Snapshot for EmbeddedSnapshot {
             if from.saturating_add(width) > r.head {
                 return Ok(None);
             }
-            let mut s = r.db.prepare_cached("SELECT us, id, commitments, refs FROM entry WHERE ix >= ?1 AND ix < ?2 ORDER BY ix").map_err(backend)?;
+            let mut s =
+                r.db.prepare_cached("SELECT us, id, commitments, refs FROM entry WHERE ix >= ?1 AND ix < ?2 ORDER BY ix")
+                    .map_err(backend)?;
             let mut rows = s.query((from, from + width)).map_err(backend)?;
             let mut bundle = Vec::new();
             while let Some(row) = rows.next().map_err(backend)? {

@@ -44,10 +44,8 @@ impl HashStore for StoredTree<'_> {
     }
 
     fn leaf_hashes(&self, from: u64, to: u64) -> Result<Vec<Hash>, HashStoreError> {
-        let mut s = self
-            .db
-            .prepare_cached("SELECT us, id, commitments, refs FROM entry WHERE ix >= ?1 AND ix < ?2 ORDER BY ix")
-            .map_err(failed)?;
+        let mut s =
+            self.db.prepare_cached("SELECT us, id, commitments, refs FROM entry WHERE ix >= ?1 AND ix < ?2 ORDER BY ix").map_err(failed)?;
         let mut rows = s.query((self.first + from, self.first + to)).map_err(failed)?;
         let mut hashes = Vec::with_capacity(usize::try_from(to - from).unwrap_or(0));
         while let Some(r) = rows.next().map_err(failed)? {

@@ -50,7 +50,8 @@ fn run(db: &Connection, shared: &Shared, stopped: &Receiver<()>) {
         // A failed sync here means that pages may be lost that the log no longer holds.
         match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             Ok(()) => {}
-            Err(rusqlite::Error::SqliteFailure(e, _)) if e.code == rusqlite::ErrorCode::DatabaseBusy || e.code == rusqlite::ErrorCode::DatabaseLocked => {}
+            Err(rusqlite::Error::SqliteFailure(e, _))
+                if e.code == rusqlite::ErrorCode::DatabaseBusy || e.code == rusqlite::ErrorCode::DatabaseLocked => {}
             Err(e) => {
                 tracing::error!(error = %e, "the write-ahead log could not be moved into the database; nothing more is written");
                 shared.stop();

@@ -71,7 +71,8 @@ impl Writer {
     /// The database's.
     pub fn new(p: WriterParts) -> Result<Self, StoreError> {
         let next = |sql: &str| p.db.query_row(sql, [], |r| r.get::<_, u32>(0)).map_err(backend);
-        let (shape_next, blob_next) = (next("SELECT coalesce(max(id) + 1, 1) FROM shape")?, next("SELECT coalesce(max(id) + 1, 1) FROM blob")?);
+        let (shape_next, blob_next) =
+            (next("SELECT coalesce(max(id) + 1, 1) FROM shape")?, next("SELECT coalesce(max(id) + 1, 1) FROM blob")?);
         Ok(Self {
             db: p.db,
             shared: p.shared,
@@ -205,7 +206,11 @@ impl Writer {
     }
 
     /// What the act does to the graph: its source, its shape, and whom it concerns.
-    fn change(&mut self, ix: EntryIndex, change: Change) -> Result<(Option<u32>, Option<u32>, smallvec::SmallVec<[Handle; 1]>), StoreError> {
+    fn change(
+        &mut self,
+        ix: EntryIndex,
+        change: Change,
+    ) -> Result<(Option<u32>, Option<u32>, smallvec::SmallVec<[Handle; 1]>), StoreError> {
         match change {
             Change::Nothing => Ok((None, None, smallvec::SmallVec::new())),
             Change::Token(t) => {
@@ -249,10 +254,9 @@ impl Writer {
         let mut blobs = Vec::with_capacity(new.blobs.len());
         for b in &new.blobs {
             let id = match (&b.stored, self.shared.intern.blob(&b.digest)) {
-                (StoredBlob::Known(id), _) | (StoredBlob::New { .. }, Some(id)) => {
-                    // One that was just stored, or known all along.
-                    *if let StoredBlob::Known(id) = &b.stored { id } else { &id }
-                }
+                (StoredBlob::Known(id), _) => *id,
+                // Stored since the act was prepared.
+                (StoredBlob::New { .. }, Some(id)) => id,
                 (StoredBlob::New { key, sealed }, None) => {
                     let id = self.blob_next;
                     self.blob_next += 1;
@@ -318,7 +322,9 @@ impl Writer {
         let refs = self.vault.references(&wanted).map_err(super::entries::vault)?;
         for p in &wanted {
             self.db
-                .prepare_cached("INSERT INTO person(handle, epoch, next_n) VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET epoch = ?2, next_n = ?3")
+                .prepare_cached(
+                    "INSERT INTO person(handle, epoch, next_n) VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET epoch = ?2, next_n = ?3",
+                )
                 .and_then(|mut s| s.execute((&p.handle.0[..], p.epoch, p.n + 1)))
                 .map_err(backend)?;
             self.people.insert(p.handle, (p.epoch, p.n + 1));

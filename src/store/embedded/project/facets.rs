@@ -81,7 +81,7 @@ impl Projector<'_> {
             .job
             .iter()
             .zip(ids.job.iter())
-                        .chain(a.inputs.iter().flatten().zip(&ids.inputs))
+            .chain(a.inputs.iter().flatten().zip(&ids.inputs))
             .chain(a.outputs.iter().flatten().zip(&ids.outputs))
             .chain(a.dataset.iter().zip(ids.dataset.iter()));
         for (entity, id) in entities {
@@ -185,12 +185,11 @@ impl Projector<'_> {
     }
 
     fn remember_last(&mut self, f: &PlanFacet) -> Result<(), StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM facet WHERE node = ?1 AND name = ?2 AND owner = ?3 AND ru IS NULL ORDER BY vf DESC, tie DESC LIMIT 1");
-        let last = self
-            .db
-            .prepare_cached(&sql)
-            .and_then(|mut s| s.query_row((f.node, f.name, f.owner), row).optional())
-            .map_err(backend)?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM facet WHERE node = ?1 AND name = ?2 AND owner = ?3 AND ru IS NULL ORDER BY vf DESC, tie DESC LIMIT 1"
+        );
+        let last =
+            self.db.prepare_cached(&sql).and_then(|mut s| s.query_row((f.node, f.name, f.owner), row).optional()).map_err(backend)?;
         let key = (f.node, f.name, f.owner);
         match last {
             Some(r) => self.state.slots.insert(key, SlotState { digest: r.digest, deleted: r.deleted, start: r.start }),
@@ -208,9 +207,7 @@ impl Projector<'_> {
         for alias in ended {
             self.db
                 .prepare_cached("UPDATE alias SET ru = ?7 WHERE a = ?1 AND b = ?2 AND kind = ?3 AND owner = ?4 AND vf = ?5 AND rf = ?6")
-                .and_then(|mut s| {
-                    s.execute((alias.a, alias.b, alias.kind as u8, alias.owner, alias.valid_from.0, alias.recorded_from, ix))
-                })
+                .and_then(|mut s| s.execute((alias.a, alias.b, alias.kind as u8, alias.owner, alias.valid_from.0, alias.recorded_from, ix)))
                 .map_err(backend)?;
             self.topology.end_alias(alias.slot, ix);
         }
@@ -291,13 +288,17 @@ impl Projector<'_> {
             let source = f.owner / 2;
             self.pairs_naming(f.node)?.into_iter().filter(|p| self.topology.pair(*p).is_some_and(|(_, s)| s == source)).collect()
         };
-        let asserts = |plan: &Plan| plan.facet(wanted.node, wanted.name, wanted.owner).is_some_and(|p| p.digest == wanted.digest && p.deleted == wanted.deleted);
+        let asserts = |plan: &Plan| {
+            plan.facet(wanted.node, wanted.name, wanted.owner).is_some_and(|p| p.digest == wanted.digest && p.deleted == wanted.deleted)
+        };
         for pair in pairs {
             let span = self.state.spans.get(pair as usize).copied().unwrap_or(0);
             let from = stamp.us.0.saturating_sub(span);
             let mut s = self
                 .db
-                .prepare_cached("SELECT start, rn, first_ix, shapes FROM run WHERE pair = ?1 AND start >= ?2 AND start <= ?3 ORDER BY start")
+                .prepare_cached(
+                    "SELECT start, rn, first_ix, shapes FROM run WHERE pair = ?1 AND start >= ?2 AND start <= ?3 ORDER BY start",
+                )
                 .map_err(backend)?;
             let mut rows = s.query((pair, from, end.0)).map_err(backend)?;
             while let Some(r) = rows.next().map_err(backend)? {

@@ -65,8 +65,9 @@ impl Projector<'_> {
     fn holds_already(&mut self, pair: PairNo, side: Side, new: &RunSide<NodeNo>) -> Result<bool, StoreError> {
         let db = self.db;
         let stream = self.state.stream(db, pair, side)?;
-        let opens_nothing =
-            new.members.iter().all(|m| stream.open.binary_search_by_key(&m.dataset, |o| o.0).is_ok_and(|i| stream.open.get(i).is_some_and(|o| o.1 <= m.since)));
+        let opens_nothing = new.members.iter().all(|m| {
+            stream.open.binary_search_by_key(&m.dataset, |o| o.0).is_ok_and(|i| stream.open.get(i).is_some_and(|o| o.1 <= m.since))
+        });
         let closes_nothing = new.closes_at.is_none_or(|at| {
             stream.end_max.is_none_or(|end| end <= at)
                 && stream.open.iter().all(|o| new.members.binary_search_by_key(&o.0, |m| m.dataset).is_ok())

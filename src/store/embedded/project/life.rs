@@ -68,7 +68,9 @@ impl Projector<'_> {
 
     pub(super) fn add_alias(&mut self, f: &AliasFact) -> Result<(), StoreError> {
         self.db
-            .prepare_cached("INSERT INTO alias(a, b, kind, owner, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL) ON CONFLICT DO NOTHING")
+            .prepare_cached(
+                "INSERT INTO alias(a, b, kind, owner, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL) ON CONFLICT DO NOTHING",
+            )
             .and_then(|mut s| s.execute((f.a, f.b, f.kind as u8, f.owner, f.valid_from.0, f.recorded_from, f.valid_until.0)))
             .map_err(backend)?;
         self.topology.add_alias(f).map(|_| ()).ok_or(StoreError::Inconsistent { place: "memory of aliases is full" })
@@ -135,7 +137,13 @@ impl Projector<'_> {
                 &mut best,
             )?;
         }
-        self.first_in("SELECT us, shape FROM dataset_event WHERE node = ?1 AND us > ?2 AND us < ?3 ORDER BY us", node, node, after, &mut best)?;
+        self.first_in(
+            "SELECT us, shape FROM dataset_event WHERE node = ?1 AND us > ?2 AND us < ?3 ORDER BY us",
+            node,
+            node,
+            after,
+            &mut best,
+        )?;
         Ok((best < before).then_some(best))
     }
 

@@ -62,50 +62,46 @@ impl Projector<'_> {
         let rid: Box<[u8]> = run_id.as_bytes().into();
         let complete = (state == RunState::Complete).then_some(time);
         let db = self.db;
-        let change = (|| {
-            let fresh = db
-                .prepare_cached("INSERT INTO run_id(rid, pair, start) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-                .execute((&*rid, pair, time.0))?
-                == 1;
-            if fresh {
-                let new = RunRow { start: time, complete, shapes: RunShapes(smallvec::smallvec![(shape, time.0, ix)]) };
-                let rn = self.state.run_next;
-                self.state.run_next += 1;
-                insert_run(db, pair, &rid, rn, ix, &new)?;
-                return Ok(RunChange { pair, rid, old: None, new });
-            }
-            let start: i64 =
-                db.prepare_cached("SELECT start FROM run_id WHERE rid = ?1 AND pair = ?2")?.query_row((&*rid, pair), |r| r.get(0))?;
-            let (rn, was, first_ix, shapes): (u64, Option<i64>, u64, Vec<u8>) = db
-                .prepare_cached("SELECT rn, complete, first_ix, shapes FROM run WHERE pair = ?1 AND start = ?2 AND rid = ?3")?
-                .query_row((pair, start, &*rid), |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
-            let shapes = RunShapes::decode(&shapes, start).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-            let old = RunRow { start: Micros(start), complete: was.map(Micros), shapes };
-            let mut new = old.clone();
-            new.start = new.start.min(time);
-            new.complete = new.complete.max(complete);
-            match new.shapes.0.iter_mut().find(|(s, ..)| *s == shape) {
-                Some((_, us, by)) if *us > time.0 => (*us, *by) = (time.0, ix),
-                Some(_) => {}
-                None => new.shapes.0.push((shape, time.0, ix)),
-            }
-            db.prepare_cached("INSERT INTO run_event(rn, ix) VALUES(?1, ?2)")?.execute((rn, ix))?;
-            if old.start != new.start {
-                db.prepare_cached("DELETE FROM run WHERE pair = ?1 AND start = ?2 AND rid = ?3")?.execute((pair, start, &*rid))?;
-                db.prepare_cached("UPDATE run_id SET start = ?3 WHERE rid = ?1 AND pair = ?2")?.execute((&*rid, pair, new.start.0))?;
-                insert_run(db, pair, &rid, rn, first_ix, &new)?;
-            } else if old.complete != new.complete || old.shapes != new.shapes {
-                db.prepare_cached("UPDATE run SET complete = ?4, shapes = ?5 WHERE pair = ?1 AND start = ?2 AND rid = ?3")?.execute((
-                    pair,
-                    start,
-                    &*rid,
-                    new.complete.map(|t| t.0),
-                    new.shapes.encode(start),
-                ))?;
-            }
-            Ok(RunChange { pair, rid, old: Some(old), new })
-        })()
-        .map_err(backend)?;
+        let change =
+            (|| {
+                let fresh = db
+                    .prepare_cached("INSERT INTO run_id(rid, pair, start) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+                    .execute((&*rid, pair, time.0))?
+                    == 1;
+                if fresh {
+                    let new = RunRow { start: time, complete, shapes: RunShapes(smallvec::smallvec![(shape, time.0, ix)]) };
+                    let rn = self.state.run_next;
+                    self.state.run_next += 1;
+                    insert_run(db, pair, &rid, rn, ix, &new)?;
+                    return Ok(RunChange { pair, rid, old: None, new });
+                }
+                let start: i64 =
+                    db.prepare_cached("SELECT start FROM run_id WHERE rid = ?1 AND pair = ?2")?.query_row((&*rid, pair), |r| r.get(0))?;
+                let (rn, was, first_ix, shapes): (u64, Option<i64>, u64, Vec<u8>) = db
+                    .prepare_cached("SELECT rn, complete, first_ix, shapes FROM run WHERE pair = ?1 AND start = ?2 AND rid = ?3")?
+                    .query_row((pair, start, &*rid), |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
+                let shapes = RunShapes::decode(&shapes, start).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+                let old = RunRow { start: Micros(start), complete: was.map(Micros), shapes };
+                let mut new = old.clone();
+                new.start = new.start.min(time);
+                new.complete = new.complete.max(complete);
+                match new.shapes.0.iter_mut().find(|(s, ..)| *s == shape) {
+                    Some((_, us, by)) if *us > time.0 => (*us, *by) = (time.0, ix),
+                    Some(_) => {}
+                    None => new.shapes.0.push((shape, time.0, ix)),
+                }
+                db.prepare_cached("INSERT INTO run_event(rn, ix) VALUES(?1, ?2)")?.execute((rn, ix))?;
+                if old.start != new.start {
+                    db.prepare_cached("DELETE FROM run WHERE pair = ?1 AND start = ?2 AND rid = ?3")?.execute((pair, start, &*rid))?;
+                    db.prepare_cached("UPDATE run_id SET start = ?3 WHERE rid = ?1 AND pair = ?2")?.execute((&*rid, pair, new.start.0))?;
+                    insert_run(db, pair, &rid, rn, first_ix, &new)?;
+                } else if old.complete != new.complete || old.shapes != new.shapes {
+                    db.prepare_cached("UPDATE run SET complete = ?4, shapes = ?5 WHERE pair = ?1 AND start = ?2 AND rid = ?3")?
+                        .execute((pair, start, &*rid, new.complete.map(|t| t.0), new.shapes.encode(start)))?;
+                }
+                Ok(RunChange { pair, rid, old: Some(old), new })
+            })()
+            .map_err(backend)?;
         let longest = self.state.spans.get(pair as usize).copied().unwrap_or(0);
         // A run whose start moves back has all its events that much farther away.
         let span = match change.moved_from() {
@@ -143,7 +139,9 @@ impl Projector<'_> {
 
     pub(super) fn record_dataset_event(&mut self, ix: EntryIndex, plan: &Plan, a: &Assertion, shape: u32) -> Result<(), StoreError> {
         self.db
-            .prepare_cached("INSERT INTO dataset_event(node, us, digest, ix, shape, source) VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")
+            .prepare_cached(
+                "INSERT INTO dataset_event(node, us, digest, ix, shape, source) VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            )
             .and_then(|mut s| s.execute((plan.dataset, a.time.0, &a.digest[..], ix, shape, plan.source)))
             .map_err(backend)?;
         Ok(())
@@ -151,15 +149,8 @@ impl Projector<'_> {
 }
 
 fn insert_run(db: &Connection, pair: PairNo, rid: &[u8], rn: u64, first_ix: u64, row: &RunRow) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT INTO run(pair, start, rid, rn, complete, first_ix, shapes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute((
-        pair,
-        row.start.0,
-        rid,
-        rn,
-        row.complete.map(|t| t.0),
-        first_ix,
-        row.shapes.encode(row.start.0),
-    ))?;
+    db.prepare_cached("INSERT INTO run(pair, start, rid, rn, complete, first_ix, shapes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute((pair, row.start.0, rid, rn, row.complete.map(|t| t.0), first_ix, row.shapes.encode(row.start.0)))?;
     Ok(())
 }
 
@@ -227,7 +218,10 @@ impl Stream<NodeNo> for RunStream<'_> {
     type Error = StoreError;
 
     fn after(&mut self, key: &RunKey) -> Result<Option<RunSide<NodeNo>>, StoreError> {
-        self.step("SELECT start, rid, complete, shapes FROM run WHERE pair = ?1 AND (start, rid) > (?2, ?3) ORDER BY start, rid LIMIT 1", key)
+        self.step(
+            "SELECT start, rid, complete, shapes FROM run WHERE pair = ?1 AND (start, rid) > (?2, ?3) ORDER BY start, rid LIMIT 1",
+            key,
+        )
     }
 
     fn before(&mut self, key: &RunKey) -> Result<Option<RunSide<NodeNo>>, StoreError> {
@@ -288,6 +282,9 @@ impl Stream<NodeNo> for DesignStream<'_> {
     }
 
     fn before(&mut self, key: &RunKey) -> Result<Option<RunSide<NodeNo>>, StoreError> {
-        self.step("SELECT us, digest, ix, shape FROM design WHERE pair = ?1 AND (us, digest) < (?2, ?3) ORDER BY us DESC, digest DESC LIMIT 1", key)
+        self.step(
+            "SELECT us, digest, ix, shape FROM design WHERE pair = ?1 AND (us, digest) < (?2, ?3) ORDER BY us DESC, digest DESC LIMIT 1",
+            key,
+        )
     }
 }

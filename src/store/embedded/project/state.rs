@@ -119,7 +119,8 @@ impl State {
         let key = (pair, side as u8);
         if self.streams.peek(&key).is_none() {
             let loaded = (|| {
-                let mut s = db.prepare_cached("SELECT dataset, vf, vu FROM flow WHERE pair = ?1 AND side = ?2 AND ru IS NULL ORDER BY dataset, vf")?;
+                let mut s = db
+                    .prepare_cached("SELECT dataset, vf, vu FROM flow WHERE pair = ?1 AND side = ?2 AND ru IS NULL ORDER BY dataset, vf")?;
                 let mut rows = s.query((pair, side as u8))?;
                 let mut state = StreamState::default();
                 while let Some(r) = rows.next()? {

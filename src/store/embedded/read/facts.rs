@@ -123,7 +123,13 @@ pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError
         .map_err(backend)
 }
 
-fn facets_of(reader: &Reader<'_>, node: NodeNo, as_of: AsOf, facets: &mut Vec<FacetFacts>, owners: &mut Vec<OwnerFacts>) -> Result<(), StoreError> {
+fn facets_of(
+    reader: &Reader<'_>,
+    node: NodeNo,
+    as_of: AsOf,
+    facets: &mut Vec<FacetFacts>,
+    owners: &mut Vec<OwnerFacts>,
+) -> Result<(), StoreError> {
     let topology = &reader.shared.topology;
     let entries = reader.entries();
     for f in in_force(reader, node, as_of)? {

@@ -130,9 +130,12 @@ pub fn runs_of_job(reader: &Reader<'_>, job: NodeId, limit: usize, as_of: AsOf) 
     for pair in pairs {
         let rows: Vec<(i64, Vec<u8>)> = reader
             .db
-            .prepare_cached("SELECT start, rid FROM run WHERE pair = ?1 AND start <= ?2 AND first_ix < ?3 ORDER BY start DESC, rid DESC LIMIT ?4")
+            .prepare_cached(
+                "SELECT start, rid FROM run WHERE pair = ?1 AND start <= ?2 AND first_ix < ?3 ORDER BY start DESC, rid DESC LIMIT ?4",
+            )
             .and_then(|mut s| {
-                s.query_map((pair, as_of.valid_at.0, as_of.size, i64::try_from(limit).unwrap_or(i64::MAX)), |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+                s.query_map((pair, as_of.valid_at.0, as_of.size, i64::try_from(limit).unwrap_or(i64::MAX)), |r| Ok((r.get(0)?, r.get(1)?)))?
+                    .collect()
             })
             .map_err(backend)?;
         found.extend(rows);

@@ -21,7 +21,13 @@ use crate::{
 ///
 /// # Errors
 /// The database's.
-pub fn deciding_start(db: &Connection, intern: &Intern, flow: &FlowFact, as_of: AsOf, head: EntryIndex) -> Result<Option<Micros>, StoreError> {
+pub fn deciding_start(
+    db: &Connection,
+    intern: &Intern,
+    flow: &FlowFact,
+    as_of: AsOf,
+    head: EntryIndex,
+) -> Result<Option<Micros>, StoreError> {
     if flow.side.is_design() { of_design(db, intern, flow, as_of) } else { of_runs(db, intern, flow, as_of, head) }
 }
 
@@ -41,16 +47,17 @@ fn of_design(db: &Connection, intern: &Intern, flow: &FlowFact, as_of: AsOf) -> 
 
 fn of_runs(db: &Connection, intern: &Intern, flow: &FlowFact, as_of: AsOf, head: EntryIndex) -> Result<Option<Micros>, StoreError> {
     let at = as_of.valid_at;
-    let span: i64 =
-        db.prepare_cached("SELECT span_max FROM pair WHERE no = ?1").and_then(|mut s| s.query_row([flow.pair], |r| r.get(0))).map_err(backend)?;
+    let span: i64 = db
+        .prepare_cached("SELECT span_max FROM pair WHERE no = ?1")
+        .and_then(|mut s| s.query_row([flow.pair], |r| r.get(0)))
+        .map_err(backend)?;
     let mut s = db
         .prepare_cached("SELECT start, rn, first_ix, shapes FROM run WHERE pair = ?1 AND start <= ?2 ORDER BY start DESC, rid DESC")
         .map_err(backend)?;
     let mut rows = s.query((flow.pair, at.0)).map_err(backend)?;
     let mut best: Option<Micros> = None;
     while let Some(r) = rows.next().map_err(backend)? {
-        let (start, rn, first_ix): (i64, u64, u64) =
-            (r.get(0).map_err(backend)?, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?);
+        let (start, rn, first_ix): (i64, u64, u64) = (r.get(0).map_err(backend)?, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?);
         // Seen from an earlier size a run started later, but by no more than its span.
         if best.is_some_and(|b| start.saturating_add(span) <= b.0) {
             break;

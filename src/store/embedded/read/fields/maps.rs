@@ -94,13 +94,10 @@ impl FieldMap {
     /// Which fields were made from that one: (field, how).
     pub fn made_from<'a>(&'a self, dataset: NodeNo, field: &'a str) -> impl Iterator<Item = (&'a Arc<str>, &'a InputOf)> {
         let positions = self.read.get(&(dataset, Arc::from(field))).map_or(&[][..], Vec::as_slice);
-        positions
-            .iter()
-            .filter_map(|p| self.fields.get(*p as usize))
-            .flat_map(move |made| {
-                let inputs = self.made.get(made).into_iter().flatten();
-                inputs.filter(move |i| i.dataset == dataset && *i.field == *field).map(move |i| (made, i))
-            })
+        positions.iter().filter_map(|p| self.fields.get(*p as usize)).flat_map(move |made| {
+            let inputs = self.made.get(made).into_iter().flatten();
+            inputs.filter(move |i| i.dataset == dataset && *i.field == *field).map(move |i| (made, i))
+        })
     }
 
     /// How the field influences all fields, if it does.

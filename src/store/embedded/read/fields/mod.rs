@@ -9,7 +9,7 @@ mod walk;
 
 use std::sync::Arc;
 
-pub use maps::{FieldMap, FieldSet, InputOf};
+pub use maps::{FieldMap, FieldSet};
 use rusqlite::OptionalExtension;
 use rustc_hash::FxHashSet;
 pub use walk::walk;

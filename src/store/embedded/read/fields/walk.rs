@@ -186,7 +186,8 @@ impl Walker<'_> {
     }
 
     fn key(&self, f: &Field) -> (NodeId, Arc<str>) {
-        let id = self.classes.get(f.0).and_then(|c| self.reader.shared.topology.node(c.representative)).map_or(NodeId([0xff; 16]), |n| n.id);
+        let id =
+            self.classes.get(f.0).and_then(|c| self.reader.shared.topology.node(c.representative)).map_or(NodeId([0xff; 16]), |n| n.id);
         (id, f.1.clone())
     }
 
@@ -332,7 +333,10 @@ impl Walker<'_> {
                             let made: Vec<(Arc<str>, Arc<[Transformation]>)> = map
                                 .made_from(node, &f.1)
                                 .map(|(m, i)| (m.clone(), i.transformations.clone()))
-                                .chain(map.influence(node, &f.1).flat_map(|i| map.fields.iter().map(|m| (m.clone(), i.transformations.clone()))))
+                                .chain(
+                                    map.influence(node, &f.1)
+                                        .flat_map(|i| map.fields.iter().map(|m| (m.clone(), i.transformations.clone()))),
+                                )
                                 .collect();
                             if made.is_empty() {
                                 continue;
