@@ -228,13 +228,15 @@ impl Committing {
             Ok(done) => {
                 for (reply, committed) in waiting.into_iter().zip(done) {
                     // Whoever gave up waiting finds the entry by sending the same again.
-                    drop(reply.send(Ok(committed)));
+                    reply.send(Ok(committed)).ok();
                 }
                 true
             }
             Err(e) => {
                 self.give_up(&e);
-                waiting.into_iter().for_each(|reply| drop(reply.send(Err(Failed))));
+                for reply in waiting {
+                    reply.send(Err(Failed)).ok();
+                }
                 false
             }
         }

@@ -9,4 +9,6 @@ mod openlineage;
 mod packaging;
 mod scripted_server;
 mod shared_data;
+mod spine;
+mod support;
 mod vault;

@@ -11,14 +11,15 @@ use std::{
 
 use ledgerline::{
     clock::{Ambient, Entropy},
+    domain::entry::PartClass,
     domain::{
         id::{EntryId, Handle},
         time::Micros,
     },
     store::embedded::vault_db::VaultDb,
     vault::{
-        Identifier, IdentifierKind, InstallationKeys, KeyId, KeyScope, NonceLimits, PartClass, Position, Reference, RetentionClass, Vault,
-        VaultError, VaultStore,
+        Identifier, IdentifierKind, InstallationKeys, KeyId, KeyScope, NonceLimits, Position, Reference, RetentionClass, Vault, VaultError,
+        VaultStore,
         envelope::{PartAddress, open, seal},
         keys_dir::{GivenKeys, KeysDirError},
         reference::next_of,

@@ -30,7 +30,6 @@ pub struct RunRow {
 
 /// A run before and after an event.
 pub struct RunChange {
-    pub pair: PairNo,
     pub rid: Box<[u8]>,
     pub old: Option<RunRow>,
     pub new: RunRow,
@@ -73,7 +72,7 @@ impl Projector<'_> {
                     let rn = self.state.run_next;
                     self.state.run_next += 1;
                     insert_run(db, pair, &rid, rn, ix, &new)?;
-                    return Ok(RunChange { pair, rid, old: None, new });
+                    return Ok(RunChange { rid, old: None, new });
                 }
                 let start: i64 =
                     db.prepare_cached("SELECT start FROM run_id WHERE rid = ?1 AND pair = ?2")?.query_row((&*rid, pair), |r| r.get(0))?;
@@ -99,7 +98,7 @@ impl Projector<'_> {
                     db.prepare_cached("UPDATE run SET complete = ?4, shapes = ?5 WHERE pair = ?1 AND start = ?2 AND rid = ?3")?
                         .execute((pair, start, &*rid, new.complete.map(|t| t.0), new.shapes.encode(start)))?;
                 }
-                Ok(RunChange { pair, rid, old: Some(old), new })
+                Ok(RunChange { rid, old: Some(old), new })
             })()
             .map_err(backend)?;
         let longest = self.state.spans.get(pair as usize).copied().unwrap_or(0);
