@@ -1,4 +1,5 @@
 mod access;
+mod api;
 mod architecture;
 mod cli;
 mod config;

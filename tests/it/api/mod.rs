@@ -1,0 +1,2 @@
+//! The border: GraphQL and HTTP.
+mod schema;
