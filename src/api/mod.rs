@@ -2,3 +2,4 @@
 //! Translates requests into use cases and answers into bytes; decides nothing.
 pub mod graphql;
 pub mod http;
+pub mod serve;

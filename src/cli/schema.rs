@@ -4,6 +4,10 @@ use std::process::ExitCode;
 /// Prints what `schema.graphql` holds.
 pub fn run(as_json: bool) -> ExitCode {
     let sdl = crate::api::graphql::sdl();
-    if as_json { println!("{}", serde_json::json!({ "sdl": sdl })) } else { print!("{sdl}") }
+    if as_json {
+        println!("{}", serde_json::json!({ "sdl": sdl }))
+    } else {
+        print!("{sdl}")
+    }
     ExitCode::SUCCESS
 }

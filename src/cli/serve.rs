@@ -64,7 +64,7 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
     let g = &config.graphql;
     // One process writes to a folder, so a key that lives as long as the process
     // serves: a cursor from before a restart is refused and the walk starts anew.
-    let mut settings = HttpSettings::new(ambient.clone(), CursorKey::new(ambient.entropy.bytes32()));
+    let mut settings = HttpSettings::new(ambient.clone(), CursorKey::new(&ambient.entropy.bytes32()));
     settings.workers = config.http.workers as usize;
     settings.drain = Duration::from_millis(config.http.drain_ms);
     settings.metrics = Some(metrics);

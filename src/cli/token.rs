@@ -24,7 +24,9 @@ pub fn run(command: &TokenCommand, as_json: bool) -> anyhow::Result<ExitCode> {
         TokenCommand::Create(args) => {
             let text = match client(&args.target)? {
                 Some(client) => remote_token::create(&client, args)?,
-                None => locally(&args.target, |app| block_on(app.create_token_locally(new_token(args))).map(|(text, ..)| text).map_err(Into::into))?,
+                None => locally(&args.target, |app| {
+                    block_on(app.create_token_locally(new_token(args))).map(|(text, ..)| text).map_err(Into::into)
+                })?,
             };
             // Alone, once: it can be caught by `$(…)`.
             if as_json { println!("{}", json!({ "token": text })) } else { println!("{text}") }
@@ -87,9 +89,9 @@ fn new_token(args: &TokenCreateArgs) -> NewToken {
 
 fn row(t: &TokenFacts) -> Value {
     json!({
-        "id": t.id.text(), "actor": t.service.clone().unwrap_or_else(|| t.actor.text()), "person": t.person,
+        "id": t.id.text(), "actor": t.actor, "person": t.person,
         "roles": t.roles.iter().map(|r| r.word().to_uppercase()).collect::<Vec<_>>(), "integration": t.integration,
-        "namespaces": t.namespaces, "createdAt": t.created_at.rfc3339(), "expiresAt": t.expires_at.map(|e| e.rfc3339()), "revoked": t.revoked,
+        "namespaces": t.namespaces, "createdAt": t.created_at.rfc3339(), "expiresAt": t.expires_at.map(|e| e.rfc3339()), "revokedAt": t.revoked_at.map(|r| r.rfc3339()),
     })
 }
 
@@ -101,7 +103,7 @@ fn show(rows: &[Value], as_json: bool) {
     for r in rows {
         let text = |k: &str| r[k].as_str().unwrap_or("-").to_owned();
         let list = |k: &str| r[k].as_array().map(|a| a.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")).unwrap_or_default();
-        let ended = r["revoked"] == Value::Bool(true) || r["revokedAt"].is_string();
+        let ended = r["revokedAt"].is_string();
         println!(
             "{}  {}  {}  {}  {}  expires {}{}",
             text("id"),

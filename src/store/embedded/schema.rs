@@ -30,7 +30,7 @@ CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT 
 CREATE TABLE shape(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT NULL, sealed BLOB, plan BLOB NOT NULL);
 -- People and actors: how many references each has used.
 CREATE TABLE person(handle BLOB PRIMARY KEY, epoch INTEGER NOT NULL, next_n INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE token(id BLOB PRIMARY KEY, hash BLOB NOT NULL, row TEXT NOT NULL, revoked INTEGER NOT NULL, ix INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE token(id BLOB PRIMARY KEY, hash BLOB NOT NULL, row TEXT NOT NULL, revoked_at INTEGER, ix INTEGER NOT NULL) WITHOUT ROWID;
 -- The projection: everything below can be dropped and rebuilt from `core` parts.
 CREATE TABLE source(id INTEGER PRIMARY KEY, integration TEXT NOT NULL, producer TEXT NOT NULL);
 CREATE TABLE facet_name(id INTEGER PRIMARY KEY, word TEXT NOT NULL);

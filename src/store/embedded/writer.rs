@@ -284,11 +284,11 @@ impl Writer {
             TokenChange::Create(row) => {
                 let json = super::tokens::to_json(row);
                 self.db
-                    .prepare_cached("INSERT INTO token(id, hash, row, revoked, ix) VALUES(?1, ?2, ?3, 0, ?4)")
+                    .prepare_cached("INSERT INTO token(id, hash, row, revoked_at, ix) VALUES(?1, ?2, ?3, NULL, ?4)")
                     .and_then(|mut s| s.execute((&row.id[..], &row.hash[..], json, ix)))
             }
-            TokenChange::Revoke { id } => {
-                self.db.prepare_cached("UPDATE token SET revoked = 1 WHERE id = ?1").and_then(|mut s| s.execute([&id[..]]))
+            TokenChange::Revoke { id, at } => {
+                self.db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1").and_then(|mut s| s.execute((&id[..], at.0)))
             }
         }
         .map(|_| ())
