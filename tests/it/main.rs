@@ -7,6 +7,7 @@ mod contracts;
 mod fuzz_corpus;
 mod ledger;
 mod openlineage;
+mod oracle;
 mod packaging;
 mod scripted_server;
 mod shared_data;
