@@ -41,7 +41,8 @@ pub fn to_json(row: &TokenRow) -> String {
 /// The database's, and rows that are no tokens.
 pub fn all(db: &Connection) -> Result<Vec<TokenRow>, StoreError> {
     const BAD: StoreError = StoreError::Inconsistent { place: "token" };
-    let rows: Vec<([u8; 16], [u8; 32], String, Option<i64>)> = db
+    type Row = ([u8; 16], [u8; 32], String, Option<i64>);
+    let rows: Vec<Row> = db
         .prepare("SELECT id, hash, row, revoked_at FROM token ORDER BY ix")
         .and_then(|mut s| s.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?.collect())
         .map_err(backend)?;

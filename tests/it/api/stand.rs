@@ -4,10 +4,7 @@ use std::{io::Read as _, net::TcpListener, sync::mpsc, thread::JoinHandle};
 use actix_web::dev::ServerHandle;
 use ledgerline::{
     access::Role,
-    api::{
-        graphql::CursorKey,
-        http::{HttpSettings, server},
-    },
+    api::http::{HttpSettings, server},
     app::tokens::NewToken,
     clock::{Ambient, SystemEntropy},
     config::Config,
@@ -93,7 +90,7 @@ impl Stand {
         configure(&mut config);
         let world = World::with(&config);
         let ambient = Ambient { clock: world.clock.clone(), entropy: std::sync::Arc::new(SystemEntropy) };
-        let mut http = HttpSettings::new(ambient, CursorKey::new(&[7; 32]));
+        let mut http = HttpSettings::new(ambient);
         http.workers = 1;
         settings(&mut http);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
