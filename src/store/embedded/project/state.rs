@@ -158,7 +158,11 @@ impl StreamState {
             self.end_max = self.end_max.max(Some(until));
         } else {
             match self.open.binary_search_by_key(&dataset, |o| o.0) {
-                Ok(i) => self.open[i].1 = from,
+                Ok(i) => {
+                    if let Some(o) = self.open.get_mut(i) {
+                        o.1 = from;
+                    }
+                }
                 Err(i) => self.open.insert(i, (dataset, from)),
             }
         }
