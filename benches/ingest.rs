@@ -120,7 +120,12 @@ async fn main() {
             ms.push(begun.elapsed().as_secs_f64() * 1000.0);
         }
         ms.sort_by(f64::total_cmp);
-        println!("{{\"label\":\"late events, one client\",\"runs_before\":{},\"events\":{late},\"ms\":{{\"p50\":{:.3},\"max\":{:.3}}}}}", repeat + 1, ms[ms.len() / 2], ms[ms.len() - 1]);
+        println!(
+            "{{\"label\":\"late events, one client\",\"runs_before\":{},\"events\":{late},\"ms\":{{\"p50\":{:.3},\"max\":{:.3}}}}}",
+            repeat + 1,
+            ms[ms.len() / 2],
+            ms[ms.len() - 1]
+        );
     }
     app.drain();
     drop(app);

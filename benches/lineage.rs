@@ -73,7 +73,11 @@ fn main() {
     let agent = ureq::Agent::new_with_defaults();
     let middle = estate.jobs() / 2 + width / 2;
     let job = format!("l{:03}_build_{:06}", middle / width, middle % width);
-    let as_of = if args.iter().any(|a| a == "--past") { format!(", asOf: {{validAt: \\\"2026-01-01T00:00:00Z\\\", ledgerSize: {size}}}") } else { String::new() };
+    let as_of = if args.iter().any(|a| a == "--past") {
+        format!(", asOf: {{validAt: \\\"2026-01-01T00:00:00Z\\\", ledgerSize: {size}}}")
+    } else {
+        String::new()
+    };
     for depth in option("--depths").unwrap_or("1,5,20".into()).split(',') {
         let query = format!(
             "{{\"query\":\"{{ lineage(from: [{{job: {{namespace: \\\"bench\\\", name: \\\"{job}\\\"}}}}], options: {{direction: BOTH, depth: {depth}, maxNodes: 20000, perNodeLimit: 10000}}{as_of}) {{ nodes {{ id namespace name kind }} edges {{ from to kind }} completeness {{ status }} }} }}\"}}"
@@ -106,7 +110,10 @@ fn main() {
         let pct = |p: usize| ms[(ms.len() * p / 100).min(ms.len() - 1)];
         println!(
             "{{\"label\":\"lineage{}\",\"depth\":{depth},\"nodes\":{nodes},\"edges\":{edges},\"bytes\":{bytes},\"ms\":{{\"p50\":{:.2},\"p95\":{:.2},\"p99\":{:.2}}},\"cpu_ms_each\":{cpu:.2}}}",
-            if as_of.is_empty() { "" } else { " in the past" }, pct(50), pct(95), pct(99)
+            if as_of.is_empty() { "" } else { " in the past" },
+            pct(50),
+            pct(95),
+            pct(99)
         );
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -39,11 +39,21 @@ impl Estate {
 
     fn side(&self, out: &mut String, layer: usize, i: usize, made_from: Option<&[usize]>) {
         write!(out, "{{\"namespace\":\"bench\",\"name\":\"{}\",\"facets\":{{", dataset(layer, i)).unwrap();
-        write!(out, "\"dataSource\":{{{FACET}DatasourceDatasetFacet.json\",\"name\":\"bench\",\"uri\":\"postgres://bench.example:5432/warehouse\"}}").unwrap();
+        write!(
+            out,
+            "\"dataSource\":{{{FACET}DatasourceDatasetFacet.json\",\"name\":\"bench\",\"uri\":\"postgres://bench.example:5432/warehouse\"}}"
+        )
+        .unwrap();
         write!(out, ",\"schema\":{{{FACET}SchemaDatasetFacet.json\",\"fields\":[").unwrap();
         for c in 0..self.columns {
             let comma = if c == 0 { "" } else { "," };
-            write!(out, "{comma}{{\"name\":\"{0}\",\"type\":\"{1}\",\"description\":\"{0} of the record\"}}", column(c), TYPES[c % TYPES.len()]).unwrap();
+            write!(
+                out,
+                "{comma}{{\"name\":\"{0}\",\"type\":\"{1}\",\"description\":\"{0} of the record\"}}",
+                column(c),
+                TYPES[c % TYPES.len()]
+            )
+            .unwrap();
         }
         out.push_str("]}");
         if let Some(inputs) = made_from {
@@ -79,7 +89,9 @@ impl Estate {
         let at = time.format("%Y-%m-%dT%H:%M:%S.000Z");
         let mut e = format!(
             "{{\"eventType\":\"COMPLETE\",\"eventTime\":\"{at}\",\"run\":{{\"runId\":\"{:08x}-0000-4000-8000-{n:012x}\",\"facets\":{{\"nominalTime\":{{{FACET}NominalTimeRunFacet.json\",\"nominalStartTime\":\"{at}\",\"nominalEndTime\":\"{at}\"}},\"processing_engine\":{{{FACET}ProcessingEngineRunFacet.json\",\"name\":\"bench\",\"version\":\"1.0.0\"}}}}}},\"job\":{{\"namespace\":\"bench\",\"name\":\"l{layer:03}_build_{i:06}\",\"facets\":{{\"jobType\":{{{FACET}JobTypeJobFacet.json\",\"processingType\":\"BATCH\",\"integration\":\"BENCH\",\"jobType\":\"QUERY\"}},\"sql\":{{{FACET}SQLJobFacet.json\",\"query\":\"INSERT INTO {} SELECT * FROM {}\"}}}}}},\"inputs\":[",
-            self.pass, dataset(layer + 1, i), dataset(layer, inputs[0]),
+            self.pass,
+            dataset(layer + 1, i),
+            dataset(layer, inputs[0]),
         );
         for (k, x) in inputs.iter().enumerate() {
             if k > 0 {
