@@ -96,6 +96,7 @@ pub fn backend(e: rusqlite::Error) -> StoreError {
 /// # Errors
 /// A file of another program, or of a newer version of this one.
 pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
+    make_private(path)?;
     // One thread at a time uses the connection, so SQLite need not lock it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
@@ -120,6 +121,16 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
         _ => return Err(OpenError::NotOurs),
     }
     Ok(db)
+}
+
+/// A new database belongs to its owner alone; SQLite gives its side files the same mode.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(OpenError::Create(e)),
+    }
 }
 
 /// Opens a reader's connection.
@@ -164,6 +175,8 @@ pub enum OpenError {
     NotOurs,
     #[error("the database refused the setting `{name}`")]
     Pragma { name: &'static str },
+    #[error("the database could not be created")]
+    Create(#[source] std::io::Error),
     #[error("the database could not be opened")]
     Sqlite(#[from] rusqlite::Error),
 }
