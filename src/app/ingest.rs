@@ -186,7 +186,7 @@ impl App {
             .iter()
             .map(|w| IngestWarning { code: w.code, pointer: w.pointer.clone(), message: w.message.clone() })
             .collect();
-        let act = self.seal(by, now, cut).map_err(sealing)?;
+        let act = self.seal(by, now, reading.canonical_digest(), cut).map_err(sealing)?;
         Ok((act, warnings))
     }
 
@@ -200,7 +200,8 @@ impl App {
         self.vault.handles_for(&identifiers).map_err(sealing)
     }
 
-    fn seal(&self, by: &Principal, now: Micros, cut: Cut<'_>) -> Result<Act, VaultError> {
+    /// `received`: the canonical digest of the event as it came, people's names and all.
+    fn seal(&self, by: &Principal, now: Micros, received: &Digest, cut: Cut<'_>) -> Result<Act, VaultError> {
         let Cut { assertion, core, rest, blobs, people, shape, prefix } = cut;
         let mut random = [0; 10];
         self.ambient.entropy.fill(&mut random);
@@ -223,7 +224,7 @@ impl App {
             Some(known) => Shape::Known(known),
             None => Shape::New(Box::new(self.new_shape(shape, &prefix, &blobs, &assertion)?)),
         };
-        let duplicate = self.identity.duplicate_key(&assertion.source, assertion.time, &assertion.digest);
+        let duplicate = self.identity.duplicate_key(&assertion.source, assertion.time, received);
         let ids = self.ids(&assertion);
         Ok(Act {
             id,

@@ -23,6 +23,8 @@ pub struct People {
     expected: HashMap<[u8; 16], Place>,
     /// How many of the current epoch have come, by person.
     came: Vec<u64>,
+    /// Whose secrets are gone, by person.
+    erased: Vec<bool>,
     seen: u64,
     /// References of people whose secrets are erased: how many there should be,
     /// at least, whether that is exact, and how many there are.
@@ -44,6 +46,7 @@ impl People {
         let rows = store.people()?;
         let mut people = Self {
             came: vec![0; rows.len()],
+            erased: vec![false; rows.len()],
             rows,
             expected: HashMap::new(),
             seen: 0,
@@ -57,6 +60,9 @@ impl People {
             match vault.chains(row.handle) {
                 Ok(_) => {}
                 Err(VaultError::UnknownHandle(_)) => {
+                    if let Some(erased) = people.erased.get_mut(person) {
+                        *erased = true;
+                    }
                     people.erased_expected += row.next_n;
                     people.erased_exact &= row.epoch == 0;
                     continue;
@@ -109,7 +115,8 @@ impl People {
                 continue;
             };
             let Some(row) = self.rows.get(place.person).copied() else { continue };
-            if !concerned.contains(&row.handle) {
+            // Whom an entry concerns is told by its core, while that lives.
+            if entry.open(0).is_some() && !concerned.contains(&row.handle) {
                 return Err(wrong(format!("carries a reference of {}, whom it does not concern", row.handle)));
             }
             referenced.push(row.handle);
@@ -144,9 +151,8 @@ impl People {
         if let Some(finding) = self.first_unexplained.as_ref().filter(|_| too_many || self.erased_expected == 0) {
             return Err(finding.clone());
         }
-        for (row, came) in self.rows.iter().zip(&self.came) {
-            let has_secret = self.expected.values().any(|p| self.rows.get(p.person) == Some(row));
-            if has_secret && row.next_n != *came {
+        for ((row, came), erased) in self.rows.iter().zip(&self.came).zip(&self.erased) {
+            if !erased && row.next_n != *came {
                 let problem = format!("`next_n` is {}, but leaves carry {came} references of that epoch", row.next_n);
                 return Err(Finding::new(Check::Reference, format!("table `person`, {}", row.handle), problem));
             }

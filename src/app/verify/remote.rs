@@ -96,7 +96,7 @@ pub fn verify<R: RemoteLedger>(
         let problem = format!("has {} entries, but the server shows {}: it went back", older.size, head.size);
         return Err(Finding::new(Check::Anchor, "the older checkpoint", problem).into());
     }
-    let watched = Watched { inner: ledger, times: Mutex::default() };
+    let watched = Watched { inner: ledger, times: Mutex::default(), disorder: Mutex::new(None) };
     let earlier = older.iter().map(|o| (o.size, o.root)).collect();
     let expected = Expected { size: head.size, root: head.root, earlier };
     check_log(&watched, &expected, question.threads, &mut |done| progress(super::Stage::Log, done, head.size)).map_err(told)?;
@@ -210,6 +210,8 @@ struct Watched<'a, R> {
     inner: &'a R,
     /// Of each bundle: the first and the last time in it.
     times: Mutex<Vec<(u64, Micros, Micros)>>,
+    /// The first entry that is older than the one in front of it.
+    disorder: Mutex<Option<u64>>,
 }
 
 /// What came of reading.
@@ -235,8 +237,10 @@ impl<R: RemoteLedger> LogSource for Watched<'_, R> {
         for (i, bytes) in split_bundle(&bundle).unwrap_or_default().iter().take(usize::from(width)).enumerate() {
             let entry = index * TILE_WIDTH + i as u64;
             let leaf = Leaf::parse(bytes).map_err(|e| Seen::Found(Finding::entry(Check::Log, entry, e.to_string())))?;
+            // Said only of a log that is what was signed: of any other there is more to say.
             if leaf.at < last {
-                return Err(Seen::Found(Finding::entry(Check::Log, entry, "was recorded before the entry in front of it")));
+                let mut disorder = self.disorder.lock();
+                *disorder = Some(disorder.map_or(entry, |e| e.min(entry)));
             }
             last = leaf.at;
             first.get_or_insert(leaf.at);
@@ -249,8 +253,9 @@ impl<R: RemoteLedger> LogSource for Watched<'_, R> {
 }
 
 impl<R> Watched<'_, R> {
-    /// Times do not go back between bundles either.
+    /// Times do not go back, within bundles and between them.
     fn check_times(&self) -> Result<(), Finding> {
+        let mut disorder = *self.disorder.lock();
         let mut times = self.times.lock();
         times.sort_unstable();
         for pair in times.windows(2) {
@@ -258,9 +263,13 @@ impl<R> Watched<'_, R> {
                 && a != b
                 && first < last
             {
-                return Err(Finding::entry(Check::Log, b * TILE_WIDTH, "was recorded before the entry in front of it"));
+                let entry = b * TILE_WIDTH;
+                disorder = Some(disorder.map_or(entry, |e| e.min(entry)));
             }
         }
-        Ok(())
+        match disorder {
+            Some(entry) => Err(Finding::entry(Check::Log, entry, "was recorded before the entry in front of it")),
+            None => Ok(()),
+        }
     }
 }

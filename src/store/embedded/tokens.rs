@@ -23,6 +23,9 @@ struct Json {
     expires: Option<i64>,
 }
 
+/// Columns `id`, `hash`, `row`, `revoked_at`, `ix`.
+type Columns = ([u8; 16], [u8; 32], String, Option<i64>, EntryIndex);
+
 /// The `row` column.
 pub fn to_json(row: &TokenRow) -> String {
     let json = Json {
@@ -52,7 +55,7 @@ pub fn all(db: &Connection) -> Result<Vec<TokenRow>, StoreError> {
 /// As [`all`].
 pub fn all_with_entries(db: &Connection) -> Result<Vec<(TokenRow, EntryIndex)>, StoreError> {
     const BAD: StoreError = StoreError::Inconsistent { place: "token" };
-    let rows: Vec<([u8; 16], [u8; 32], String, Option<i64>, EntryIndex)> = db
+    let rows: Vec<Columns> = db
         .prepare("SELECT id, hash, row, revoked_at, ix FROM token ORDER BY ix")
         .and_then(|mut s| s.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?.collect())
         .map_err(backend)?;

@@ -1,7 +1,7 @@
 //! Two projections row by row: the stored one, and the one made anew.
 use std::{cmp::Ordering, collections::BTreeSet};
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use rusqlite::{Connection, Row, types::ValueRef};
 
 use super::{
@@ -146,7 +146,7 @@ fn order_of(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
 
 /// Compares what each shape means.
 fn plans(db: &Connection, planned: &HashSet<u32>) -> Result<Option<Difference>, Finding> {
-    let blobs: HashSet<(u32, Digest)> = db
+    let blobs: HashMap<u32, Digest> = db
         .prepare("SELECT id, digest FROM stored.blob")
         .and_then(|mut s| s.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
         .map_err(unreadable)?;
@@ -165,7 +165,9 @@ fn plans(db: &Connection, planned: &HashSet<u32>) -> Result<Option<Difference>, 
         let replayed = Plan::decode(replayed).map_err(unreadable)?;
         let problem = match stored {
             None => Some("its plan cannot be read"),
-            Some(stored) if comparable(&stored) != comparable(&replayed) => Some("its plan is not what its first entry gives"),
+            Some(stored) if comparable(&stored, &blobs) != comparable(&replayed, &blobs) => {
+                Some("its plan is not what its first entry gives")
+            }
             Some(stored) if !points_rightly(&stored, &blobs) => Some("its plan names a facet by the number of another"),
             Some(_) => None,
         };
@@ -177,13 +179,15 @@ fn plans(db: &Connection, planned: &HashSet<u32>) -> Result<Option<Difference>, 
     Ok(difference)
 }
 
-/// A plan without the numbers of blobs: one facet may be stored twice.
-fn comparable(plan: &Plan) -> (Plan, BTreeSet<Digest>) {
+/// A plan with facets by digest in the place of their numbers, since one may be
+/// stored twice: the rest of it, what each facet's number stands for, all of them.
+fn comparable(plan: &Plan, blobs: &HashMap<u32, Digest>) -> (Plan, Vec<Option<Digest>>, BTreeSet<Digest>) {
+    let numbers = plan.facets.iter().map(|f| blobs.get(&f.blob?).copied()).collect();
     let facets = plan.facets.iter().map(|f| PlanFacet { blob: f.blob.map(|_| 0), ..f.clone() }).collect();
-    (Plan { facets, blobs: Box::default(), ..plan.clone() }, plan.blobs.iter().map(|(digest, _)| *digest).collect())
+    (Plan { facets, blobs: Box::default(), ..plan.clone() }, numbers, plan.blobs.iter().map(|(digest, _)| *digest).collect())
 }
 
-fn points_rightly(plan: &Plan, blobs: &HashSet<(u32, Digest)>) -> bool {
-    let of_facets = plan.facets.iter().filter_map(|f| Some((f.blob?, f.digest)));
-    plan.blobs.iter().map(|(digest, id)| (*id, *digest)).chain(of_facets).all(|pair| blobs.contains(&pair))
+/// Whether each facet that the plan needs is found under the number it says.
+fn points_rightly(plan: &Plan, blobs: &HashMap<u32, Digest>) -> bool {
+    plan.blobs.iter().all(|(digest, id)| blobs.get(id) == Some(digest))
 }

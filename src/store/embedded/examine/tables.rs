@@ -23,7 +23,8 @@ pub enum Kind {
     /// The entry at this position.
     Entry,
     Shape,
-    ArtifactKind,
+    /// What sort of artifact a node is.
+    Sort,
     /// OpenLineage's runId, as bytes.
     RunId,
 }
@@ -37,7 +38,7 @@ pub struct Table {
     pub key: usize,
 }
 
-use Kind::{ArtifactKind as NodeKind, Bytes, Entry, FacetName, Node, Number, Owner, Pair, RunId, Shape, Source as SourceNo, Text, Time};
+use Kind::{Bytes, Entry, FacetName, Node, Number, Owner, Pair, RunId, Shape, Sort, Source as SourceNo, Text, Time};
 
 /// All of them, in the order in which they refer to each other.
 pub const TABLES: &[Table] = &[
@@ -45,7 +46,7 @@ pub const TABLES: &[Table] = &[
     Table { name: "facet_name", columns: &[("id", Number), ("word", Text)], key: 1 },
     Table {
         name: "node",
-        columns: &[("no", Number), ("id", Bytes), ("kind", NodeKind), ("namespace", Text), ("name", Text), ("ix", Entry)],
+        columns: &[("no", Number), ("id", Bytes), ("kind", Sort), ("namespace", Text), ("name", Text), ("ix", Entry)],
         key: 1,
     },
     Table { name: "pair", columns: &[("no", Number), ("job", Node), ("source", SourceNo), ("span_max", Number)], key: 1 },
@@ -150,7 +151,7 @@ pub fn say(db: &Connection, kind: Kind, value: ValueRef<'_>) -> String {
         }
         (Kind::Entry, ValueRef::Integer(ix)) => format!("entry {ix}"),
         (Kind::Shape, ValueRef::Integer(id)) => format!("shape {id}"),
-        (Kind::ArtifactKind, ValueRef::Integer(k)) => {
+        (Kind::Sort, ValueRef::Integer(k)) => {
             u8::try_from(k).ok().and_then(ArtifactKind::from_u8).map_or_else(|| format!("kind {k}"), |k| k.word().to_owned())
         }
         (Kind::RunId, ValueRef::Blob(b)) => String::from_utf8_lossy(b).into_owned(),
