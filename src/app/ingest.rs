@@ -200,7 +200,7 @@ impl App {
         self.vault.handles_for(&identifiers).map_err(sealing)
     }
 
-    /// `received`: the canonical digest of the event as it came, people's names and all.
+    /// `received`: SHA-256 of the canonical event as it came, people's values and all.
     fn seal(&self, by: &Principal, now: Micros, received: &Digest, cut: Cut<'_>) -> Result<Act, VaultError> {
         let Cut { assertion, core, rest, blobs, people, shape, prefix } = cut;
         let mut random = [0; 10];

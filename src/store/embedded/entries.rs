@@ -18,7 +18,7 @@ use crate::{
         source::Source,
         time::Micros,
     },
-    interop::openlineage::{read_core, reassemble},
+    interop::openlineage::{read_core, reassemble, reassemble_readable},
     store::{Readable, StoreError, codec},
     vault::{
         KeyId, Vault,
@@ -109,6 +109,9 @@ pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>,
     if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
 }
 
+/// A part's salt and bytes.
+type Opened = ([u8; 32], Vec<u8>);
+
 /// Reads entries through one connection.
 pub struct EntryReader<'a> {
     pub db: &'a Connection,
@@ -124,7 +127,7 @@ impl EntryReader<'_> {
     }
 
     /// Opens a part; `None` when it or its key is gone.
-    fn open(&self, row: &EntryRow, number: usize) -> Result<Option<([u8; 32], Vec<u8>)>, StoreError> {
+    fn open(&self, row: &EntryRow, number: usize) -> Result<Option<Opened>, StoreError> {
         let Some((class, key, Some(sealed))) = row.parts.get(number) else { return Ok(None) };
         let Some(key) = self.vault.key(KeyId(*key)).map_err(vault)? else { return Ok(None) };
         let address = PartAddress { entry: row.id, number: u32::try_from(number).map_err(|_| INCONSISTENT)?, class: class.word() };
@@ -213,6 +216,44 @@ impl EntryReader<'_> {
     pub fn core(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(row) = self.row(index)? else { return Ok(None) };
         Ok(self.open(&row, 0)?.map(|(_, bytes)| bytes))
+    }
+
+    /// What was received, with people's values as their handles: what may be shown
+    /// to whoever reads the catalog. `None` when `rest` is destroyed.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn shown(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(row) = self.row(index)? else { return Ok(None) };
+        let Some(shape) = row.shape else { return Ok(None) };
+        let Some((_, rest)) = self.open(&row, 1)? else { return Ok(None) };
+        let plan = plan_of(self.db, &self.shared.intern, shape)?;
+        let mut failed = None;
+        let cell = std::cell::RefCell::new(&mut failed);
+        let keep = |result: Result<Option<Vec<u8>>, StoreError>| {
+            result.unwrap_or_else(|e| {
+                **cell.borrow_mut() = Some(e);
+                None
+            })
+        };
+        let whole = reassemble_readable(&rest, &mut |digest| plan.blob(digest).and_then(|blob| keep(self.blob(blob))), &mut |part| {
+            keep(self.as_handles(&row, 2 + usize::from(part)))
+        });
+        match failed {
+            Some(e) => Err(e),
+            None => Ok(whole.ok().map(|w| w.bytes)),
+        }
+    }
+
+    /// A person part with the handle in place of each value.
+    fn as_handles(&self, row: &EntryRow, number: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((PartClass::Person, key, _)) = row.parts.get(number) else { return Ok(None) };
+        let Some(key) = self.vault.key(KeyId(*key)).map_err(vault)? else { return Ok(None) };
+        let crate::vault::KeyScope::Person { handle, .. } = key.scope() else { return Ok(None) };
+        let Some((_, bytes)) = self.open(row, number)? else { return Ok(None) };
+        let values: Vec<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| INCONSISTENT)?;
+        let handles = vec![serde_json::Value::String(handle.text()); values.len()];
+        Ok(Some(serde_json::Value::Array(handles).to_string().into_bytes()))
     }
 
     /// What was received, byte for byte; `None` when a piece is destroyed or

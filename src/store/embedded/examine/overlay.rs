@@ -3,10 +3,10 @@
 //! graph beside it.
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags};
 
 use super::Access;
-use crate::store::embedded::schema::PROJECTION_TABLES;
+use crate::store::embedded::schema::{PROJECTION_TABLES, harden};
 
 /// The name of the attached file in SQL.
 pub const STORED: &str = "stored";
@@ -34,7 +34,7 @@ pub fn open(file: &Path, access: Access) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags("", flags)?;
     db.pragma_update(None, "cache_size", -131_072)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    harden(&db)?;
     db.set_prepared_statement_cache_capacity(128);
     db.execute(&format!("ATTACH ?1 AS {STORED}"), [uri(file, access)])?;
     if access == Access::Rebuild {

@@ -53,6 +53,8 @@ pub struct State {
     /// For nodes from before the start: no event is later than this.
     last_floor: i64,
     pub(super) run_next: u64,
+    /// The (job, source) that the event at hand is the first of: nothing is stored of it yet.
+    pub(super) fresh_pair: Option<PairNo>,
 }
 
 impl State {
@@ -68,6 +70,7 @@ impl State {
             last: Vec::new(),
             last_floor: i64::MIN,
             run_next: 0,
+            fresh_pair: None,
         }
     }
 
@@ -101,6 +104,14 @@ impl State {
         })()
         .map_err(backend)?;
         Ok(state)
+    }
+
+    /// A pair's first event: all its streams are empty, and need not be read.
+    pub(super) fn begin_pair(&mut self, pair: PairNo) {
+        self.fresh_pair = Some(pair);
+        for side in 0..4 {
+            self.streams.insert((pair, side), StreamState::default());
+        }
     }
 
     /// An event at `us` named the node.
@@ -141,13 +152,22 @@ impl State {
 }
 
 impl StreamState {
+    /// No interval of any flow is stored.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.end_max.is_none()
+    }
+
     /// An interval is there from now on.
     pub fn note(&mut self, dataset: NodeNo, from: Micros, until: Micros) {
         if until < crate::domain::time::FOREVER {
             self.end_max = self.end_max.max(Some(until));
         } else {
             match self.open.binary_search_by_key(&dataset, |o| o.0) {
-                Ok(i) => self.open[i].1 = from,
+                Ok(i) => {
+                    if let Some(o) = self.open.get_mut(i) {
+                        o.1 = from;
+                    }
+                }
                 Err(i) => self.open.insert(i, (dataset, from)),
             }
         }
