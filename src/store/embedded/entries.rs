@@ -48,19 +48,65 @@ pub fn leaf_of_row(r: &Row<'_>) -> rusqlite::Result<Vec<u8>> {
 }
 
 /// What an entry's row holds beside its leaf.
-struct EntryRow {
-    index: EntryIndex,
-    leaf: Vec<u8>,
-    id: EntryId,
-    recorded_at: Micros,
-    commitments: Vec<Digest>,
-    event_type: i64,
-    time: Micros,
-    actor: Option<Handle>,
-    source: Option<u32>,
-    shape: Option<u32>,
+pub struct EntryRow {
+    pub index: EntryIndex,
+    pub leaf: Vec<u8>,
+    pub id: EntryId,
+    pub recorded_at: Micros,
+    pub commitments: Vec<Digest>,
+    pub event_type: i64,
+    pub time: Micros,
+    pub actor: Option<Handle>,
+    pub source: Option<u32>,
+    pub shape: Option<u32>,
+    pub refs: Vec<[u8; 16]>,
     /// (class, key, sealed), in part order.
-    parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
+    pub parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
+}
+
+/// An entry's row with the parts that lie beside it.
+///
+/// # Errors
+/// The database's, and rows that do not fit together.
+pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>, StoreError> {
+    let row = db
+        .prepare_cached(
+            "SELECT us, id, commitments, refs, type, time, actor, source, shape, core_key, rest_key, core, rest FROM entry WHERE ix = ?1",
+        )
+        .and_then(|mut s| {
+            s.query_row([index], |r| {
+                let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
+                if let Some(key) = r.get(10)? {
+                    parts.push((PartClass::Rest, key, r.get(12)?));
+                }
+                Ok(EntryRow {
+                    index,
+                    leaf: leaf_of_row(r)?,
+                    id: EntryId(r.get(1)?),
+                    recorded_at: Micros(r.get(0)?),
+                    commitments: chunks(r.get_ref(2)?.as_blob()?).unwrap_or_default(),
+                    refs: r.get_ref(3)?.as_blob_or_null()?.and_then(chunks).unwrap_or_default(),
+                    event_type: r.get(4)?,
+                    time: Micros(r.get(5)?),
+                    actor: r.get::<_, Option<[u8; 16]>>(6)?.map(Handle),
+                    source: r.get(7)?,
+                    shape: r.get(8)?,
+                    parts,
+                })
+            })
+            .optional()
+        })
+        .map_err(backend)?;
+    let Some(mut row) = row else { return Ok(None) };
+    if row.commitments.len() > row.parts.len() {
+        let mut s = db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
+        let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
+        while let Some(r) = rows.next().map_err(backend)? {
+            let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
+            row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
+        }
+    }
+    if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
 }
 
 /// A part's salt and bytes.
@@ -77,45 +123,7 @@ const INCONSISTENT: StoreError = StoreError::Inconsistent { place: "entry" };
 
 impl EntryReader<'_> {
     fn row(&self, index: EntryIndex) -> Result<Option<EntryRow>, StoreError> {
-        let row = self
-            .db
-            .prepare_cached(
-                "SELECT us, id, commitments, refs, type, time, actor, source, shape, core_key, rest_key, core, rest FROM entry WHERE ix = ?1",
-            )
-            .and_then(|mut s| {
-                s.query_row([index], |r| {
-                    let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
-                    if let Some(key) = r.get(10)? {
-                        parts.push((PartClass::Rest, key, r.get(12)?));
-                    }
-                    Ok(EntryRow {
-                        index,
-                        leaf: leaf_of_row(r)?,
-                        id: EntryId(r.get(1)?),
-                        recorded_at: Micros(r.get(0)?),
-                        commitments: chunks(r.get_ref(2)?.as_blob()?).unwrap_or_default(),
-                        event_type: r.get(4)?,
-                        time: Micros(r.get(5)?),
-                        actor: r.get::<_, Option<[u8; 16]>>(6)?.map(Handle),
-                        source: r.get(7)?,
-                        shape: r.get(8)?,
-                        parts,
-                    })
-                })
-                .optional()
-            })
-            .map_err(backend)?;
-        let Some(mut row) = row else { return Ok(None) };
-        if row.commitments.len() > row.parts.len() {
-            let mut s =
-                self.db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
-            let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
-            while let Some(r) = rows.next().map_err(backend)? {
-                let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
-                row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
-            }
-        }
-        if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
+        entry_row(self.db, index)
     }
 
     /// Opens a part; `None` when it or its key is gone.
@@ -293,9 +301,13 @@ impl EntryReader<'_> {
     }
 }
 
+/// More parts than an entry can have: a person each, of at most 4,096 values.
+pub const PARTS_MAX: i64 = 8192;
+
 /// The key of a part beyond `core` and `rest`.
 pub fn part_key(index: EntryIndex, number: usize) -> i64 {
-    i64::try_from(index).unwrap_or(i64::MAX >> 12).saturating_mul(4096).saturating_add(i64::try_from(number).unwrap_or(4095))
+    let number = i64::try_from(number).unwrap_or(PARTS_MAX - 1);
+    i64::try_from(index).unwrap_or(i64::MAX / PARTS_MAX).saturating_mul(PARTS_MAX).saturating_add(number)
 }
 
 /// A source by its number.
