@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod config;
 mod contracts;
+mod demo;
 mod fuzz_corpus;
 mod ledger;
 mod openlineage;
