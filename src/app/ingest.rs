@@ -180,7 +180,7 @@ impl App {
         permit_namespaces(by, now, &reading)?;
         let source = Source::new(&by.integration, reading.producer());
         let handles = self.handles(by, reading.people())?;
-        let cut = reading.cut(&source, &handles);
+        let cut = reading.cut_by(Some(by.actor), &source, &handles);
         let warnings = reading
             .warnings()
             .iter()

@@ -36,10 +36,14 @@ pub(super) struct Written {
     pub(super) varying: Vec<Range<usize>>,
 }
 
-/// Writes members in sorted order, as they stand here.
-pub(super) fn write(a: &Assertion) -> Written {
+/// Writes members in sorted order, as they stand here. `actor`: who sent the event.
+pub(super) fn write(a: &Assertion, actor: Option<Handle>) -> Written {
     let mut w = Writer { out: Vec::with_capacity(1024), varying: Vec::new(), first: true };
     w.open(b'{');
+    if let Some(actor) = actor {
+        w.key("actor");
+        w.varying(|w| w.text(&actor.text()));
+    }
     if let Some(dataset) = &a.dataset {
         w.key("dataset");
         w.entity(dataset);
