@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_batch_says_whether_all_some_or_none_came_in() {
-        let failed = |index| FailedEvent { index, reason: "no".to_owned(), pointer: "/job".to_owned(), code: Code::BadUserInput, retry_after: None };
+        let failed =
+            |index| FailedEvent { index, reason: "no".to_owned(), pointer: "/job".to_owned(), code: Code::BadUserInput, retry_after: None };
         let outcome = |received, failed: Vec<FailedEvent>| {
             let outcome = BatchOutcome { received, successful: received - failed.len(), duplicates: 0, failed, warnings: Vec::new() };
             serde_json::to_value(Batched::from(&outcome)).unwrap()
