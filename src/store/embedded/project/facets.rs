@@ -224,6 +224,8 @@ impl Projector<'_> {
                 .and_then(|mut s| s.execute((alias.a, alias.b, alias.kind as u8, alias.owner, alias.valid_from.0, alias.recorded_from, ix)))
                 .map_err(backend)?;
             self.topology.end_alias(alias.slot, ix);
+            self.state.touched.touch(alias.a, alias.valid_from);
+            self.state.touched.touch(alias.b, alias.valid_from);
         }
         Ok(())
     }

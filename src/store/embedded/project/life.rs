@@ -8,7 +8,7 @@ use crate::{
     domain::{
         flow::{Interval, splice},
         id::EntryIndex,
-        time::{FOREVER, Micros},
+        time::{DAWN, FOREVER, Micros},
     },
     store::{
         StoreError,
@@ -30,25 +30,37 @@ impl Projector<'_> {
                 _ => self.splice_life(ix, node, at, FOREVER, &[Interval { from: at, until: FOREVER, by: ix }]),
             };
         }
-        let until = self.next_end(node, start)?;
+        let until = self.next_cut(node, start)?;
         if at < until {
             self.splice_life(ix, node, at, until, &[Interval { from: at, until, by: ix }])?;
         }
         Ok(())
     }
 
-    /// The node's life ends at `at`, for every source.
-    pub(super) fn end(&mut self, ix: EntryIndex, node: NodeNo, at: Micros) -> Result<(), StoreError> {
-        let fresh = self
+    /// The node's life ends at `at`, for every source: by a drop, or a rename away.
+    pub(super) fn end(&mut self, ix: EntryIndex, node: NodeNo, at: Micros, dropped: bool) -> Result<(), StoreError> {
+        let known: Option<bool> = self
             .db
-            .prepare_cached("INSERT INTO life_end(node, at, ix) SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM life_end WHERE node = ?1 AND at = ?2)")
-            .and_then(|mut s| s.execute((node, at.0, ix)))
+            .prepare_cached("SELECT max(dropped) FROM life_end WHERE node = ?1 AND at = ?2")
+            .and_then(|mut s| s.query_row((node, at.0), |r| r.get(0)))
             .map_err(backend)?;
-        self.topology.mark_ends(node);
-        if fresh == 0 {
+        if known.is_some_and(|known| known >= dropped) {
             return Ok(());
         }
-        self.restate_after(ix, node, at)
+        self.db
+            .prepare_cached("INSERT INTO life_end(node, at, ix, dropped) VALUES(?1, ?2, ?3, ?4)")
+            .and_then(|mut s| s.execute((node, at.0, ix, dropped)))
+            .map_err(backend)?;
+        self.topology.mark_ends(node);
+        if dropped {
+            self.state.last_drop = self.state.last_drop.max(at);
+        }
+        // The incarnation in which it falls is two from now on.
+        self.state.touched.touch(node, self.last_end_before(node, at)?);
+        if known.is_none() {
+            self.restate_after(ix, node, at)?;
+        }
+        Ok(())
     }
 
     /// `old` is `new` from `at` on: the life that ends goes on under the new name.
@@ -73,6 +85,8 @@ impl Projector<'_> {
             )
             .and_then(|mut s| s.execute((f.a, f.b, f.kind as u8, f.owner, f.valid_from.0, f.recorded_from, f.valid_until.0)))
             .map_err(backend)?;
+        self.state.touched.touch(f.a, f.valid_from);
+        self.state.touched.touch(f.b, f.valid_from);
         self.topology.add_alias(f).map(|_| ()).ok_or(StoreError::Inconsistent { place: "memory of aliases is full" })
     }
 
@@ -87,7 +101,7 @@ impl Projector<'_> {
             if !self.topology.has_ends(node) {
                 continue;
             }
-            for end in self.ends_in(node, run.new.start, was)? {
+            for end in self.cuts_in(node, run.new.start, was)? {
                 self.restate_after(ix, node, end)?;
             }
             if let Some(first) = self.first_of_shapes(&run.new.shapes, node)? {
@@ -97,28 +111,56 @@ impl Projector<'_> {
         Ok(())
     }
 
-    /// States anew the life between an end and the next one: it begins with the
-    /// first naming by a run that started after that end.
-    fn restate_after(&mut self, ix: EntryIndex, node: NodeNo, end: Micros) -> Result<(), StoreError> {
-        let until = self.next_end(node, Micros(end.0.saturating_add(1)))?;
-        let first = self.first_naming(node, end, until)?;
+    /// States anew the life between a cut and the next one: it begins with the
+    /// first naming by a run that started after that cut.
+    fn restate_after(&mut self, ix: EntryIndex, node: NodeNo, cut: Micros) -> Result<(), StoreError> {
+        let until = self.next_cut(node, Micros(cut.0.saturating_add(1)))?;
+        let first = self.first_naming(node, cut, until)?;
         let pieces: Vec<Interval> = first.map(|from| Interval { from, until, by: ix }).into_iter().collect();
-        self.splice_life(ix, node, end, until, &pieces)
+        self.splice_life(ix, node, cut, until, &pieces)
     }
 
-    /// The first end at or after an instant.
-    fn next_end(&self, node: NodeNo, at: Micros) -> Result<Micros, StoreError> {
+    /// States anew the life around a drop that reaches the node from now on, or no longer.
+    pub(super) fn restate_around(&mut self, ix: EntryIndex, node: NodeNo, at: Micros) -> Result<(), StoreError> {
+        let cut: Option<i64> = self
+            .db
+            .prepare_cached(
+                "SELECT max(at) FROM (SELECT at FROM life_end WHERE node = ?1 AND at <= ?2 \
+                 UNION ALL SELECT at FROM life_drop WHERE node = ?1 AND at <= ?2 AND until >= at AND ru IS NULL)",
+            )
+            .and_then(|mut s| s.query_row((node, at.0), |r| r.get(0)))
+            .map_err(backend)?;
+        self.restate_after(ix, node, cut.map_or(DAWN, Micros))
+    }
+
+    fn last_end_before(&self, node: NodeNo, at: Micros) -> Result<Micros, StoreError> {
+        let last: Option<i64> = self
+            .db
+            .prepare_cached("SELECT max(at) FROM life_end WHERE node = ?1 AND at < ?2")
+            .and_then(|mut s| s.query_row((node, at.0), |r| r.get(0)))
+            .map_err(backend)?;
+        Ok(last.map_or(DAWN, Micros))
+    }
+
+    /// The first end, or drop that reaches the node's life, at or after an instant.
+    fn next_cut(&self, node: NodeNo, at: Micros) -> Result<Micros, StoreError> {
         let next: Option<i64> = self
             .db
-            .prepare_cached("SELECT min(at) FROM life_end WHERE node = ?1 AND at >= ?2")
+            .prepare_cached(
+                "SELECT min(at) FROM (SELECT at FROM life_end WHERE node = ?1 AND at >= ?2 \
+                 UNION ALL SELECT at FROM life_drop WHERE node = ?1 AND at >= ?2 AND until >= at AND ru IS NULL)",
+            )
             .and_then(|mut s| s.query_row((node, at.0), |r| r.get(0)))
             .map_err(backend)?;
         Ok(next.map_or(FOREVER, Micros))
     }
 
-    fn ends_in(&self, node: NodeNo, from: Micros, until: Micros) -> Result<Vec<Micros>, StoreError> {
+    fn cuts_in(&self, node: NodeNo, from: Micros, until: Micros) -> Result<Vec<Micros>, StoreError> {
         self.db
-            .prepare_cached("SELECT DISTINCT at FROM life_end WHERE node = ?1 AND at >= ?2 AND at < ?3")
+            .prepare_cached(
+                "SELECT at FROM life_end WHERE node = ?1 AND at >= ?2 AND at < ?3 \
+                 UNION SELECT at FROM life_drop WHERE node = ?1 AND at >= ?2 AND at < ?3 AND until >= at AND ru IS NULL",
+            )
             .and_then(|mut s| s.query_map((node, from.0, until.0), |r| r.get(0).map(Micros))?.collect())
             .map_err(backend)
     }
@@ -137,13 +179,15 @@ impl Projector<'_> {
                 &mut best,
             )?;
         }
-        self.first_in(
-            "SELECT us, shape FROM dataset_event WHERE node = ?1 AND us > ?2 AND us < ?3 ORDER BY us",
-            node,
-            node,
-            after,
-            &mut best,
-        )?;
+        for dataset in self.namers(node, 1)?.into_iter().chain([node]) {
+            self.first_in(
+                "SELECT us, shape FROM dataset_event WHERE node = ?1 AND us > ?2 AND us < ?3 ORDER BY us",
+                dataset,
+                node,
+                after,
+                &mut best,
+            )?;
+        }
         Ok((best < before).then_some(best))
     }
 
@@ -200,16 +244,16 @@ impl Projector<'_> {
         for list in 0..2 {
             pairs.extend(self.topology.flows_of(node, list).map(|f| f.pair));
         }
-        self.db
-            .prepare_cached("SELECT pair FROM naming WHERE node = ?1")
-            .and_then(|mut s| {
-                for pair in s.query_map([node], |r| r.get(0))? {
-                    pairs.insert(pair?);
-                }
-                Ok(())
-            })
-            .map_err(backend)?;
+        pairs.extend(self.namers(node, 0)?);
         Ok(pairs)
+    }
+
+    /// What names the node beside: pairs (0) or datasets (1).
+    fn namers(&self, node: NodeNo, kind: u32) -> Result<Vec<u32>, StoreError> {
+        self.db
+            .prepare_cached("SELECT by / 2 FROM naming WHERE node = ?1 AND by % 2 = ?2")
+            .and_then(|mut s| s.query_map((node, kind), |r| r.get(0))?.collect())
+            .map_err(backend)
     }
 
     fn splice_life(&mut self, ix: EntryIndex, node: NodeNo, from: Micros, until: Micros, pieces: &[Interval]) -> Result<(), StoreError> {
@@ -219,6 +263,13 @@ impl Projector<'_> {
         let current: Vec<Interval> =
             facts.iter().map(|l| Interval { from: l.valid_from, until: l.valid_until, by: l.recorded_from.into() }).collect();
         let change = splice(&current, from, until, pieces);
+        // What a name means at a drop may depend on when its lives began.
+        if let Some(first) = change.ended.iter().chain(&change.begun).map(|i| i.from).min()
+            && self.topology.has_ends(node)
+            && self.topology.has_aliases(node)
+        {
+            self.state.touched.touch(node, first);
+        }
         for i in &change.ended {
             let fact = facts.iter().find(|f| f.valid_from == i.from).ok_or(StoreError::Inconsistent { place: "memory of lives" })?;
             self.db

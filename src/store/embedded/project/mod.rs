@@ -1,5 +1,6 @@
 //! From events to the graph: what one event changes, decided on the
 //! transaction's own state and written in it. Replay runs the same code.
+mod drops;
 mod facets;
 mod flows;
 mod life;
@@ -114,12 +115,13 @@ impl Projector<'_> {
         }
         self.name_parents(ix, a, ids, start)?;
         for node in &plan.ends {
-            self.end(ix, *node, a.time)?;
+            self.end(ix, *node, a.time, plan.drops.binary_search(node).is_ok())?;
         }
         for (old, new) in &plan.renames {
             self.rename(ix, *old, *new, a.time)?;
         }
         let concerns = self.apply_facets(ix, stamp, a, ids, &plan)?;
+        self.restate_drops(ix)?;
         for node in plan.named.iter().chain(plan.ends.iter()) {
             self.state.seen(*node, a.time);
         }
