@@ -4,8 +4,10 @@ pub mod compose;
 mod error;
 pub mod ingest;
 pub mod ledger_access;
+pub mod rebuild;
 pub mod sequencer;
 pub mod tokens;
+pub mod verify;
 pub mod view;
 
 use std::sync::Arc;
@@ -117,6 +119,13 @@ impl App {
             // The sequencer is gone without a failure: it was drained.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// A key for one use of this installation, the same on each of its servers and
+    /// after each restart.
+    #[must_use]
+    pub fn key(&self, label: &str) -> [u8; 32] {
+        self.identity.secret.key(label)
     }
 
     /// Takes no more writes, commits those that wait, signs a last checkpoint.

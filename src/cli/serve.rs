@@ -6,7 +6,7 @@ use anyhow::Context;
 use super::args::ServeArgs;
 use crate::{
     api::{
-        graphql::{CursorKey, GraphqlSettings},
+        graphql::GraphqlSettings,
         http::HttpSettings,
         serve::{Ended, run as serve},
     },
@@ -62,20 +62,18 @@ pub(super) fn listen(address: &str) -> anyhow::Result<TcpListener> {
 pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<HttpSettings> {
     let metrics = Metrics::install().context("metrics could not be set up")?;
     let g = &config.graphql;
-    // One process writes to a folder, so a key that lives as long as the process
-    // serves: a cursor from before a restart is refused and the walk starts anew.
-    let mut settings = HttpSettings::new(ambient.clone(), CursorKey::new(&ambient.entropy.bytes32()));
-    settings.workers = config.http.workers as usize;
+    let mut settings = HttpSettings::new(ambient.clone());
+    settings.workers = config.http.workers;
     settings.drain = Duration::from_millis(config.http.drain_ms);
     settings.metrics = Some(metrics);
     settings.metrics_public = config.metrics.public;
     settings.graphql = GraphqlSettings {
         body_bytes_max: g.body_bytes_max.0,
-        depth_max: g.depth_max as usize,
-        complexity_max: g.complexity_max as usize,
-        aliases_max: g.aliases_max as usize,
-        tokens_max: g.tokens_max as usize,
-        directives_max: g.directives_max as usize,
+        depth_max: g.depth_max,
+        complexity_max: g.complexity_max,
+        aliases_max: g.aliases_max,
+        tokens_max: g.tokens_max,
+        directives_max: g.directives_max,
         introspection: g.introspection,
         get_queries: g.get_queries,
         ..GraphqlSettings::default()

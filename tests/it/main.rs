@@ -14,3 +14,4 @@ mod shared_data;
 mod spine;
 mod support;
 mod vault;
+mod verify;

@@ -218,7 +218,7 @@ impl Executor {
             ServerError { extensions: e.extensions, ..ServerError::new(e.message, None) }
         };
         limits::check_text(query, &self.settings).map_err(refused)?;
-        let document = parse_query(query).map_err(|e| ServerError::from(e))?;
+        let document = parse_query(query).map_err(ServerError::from)?;
         limits::check_document(&document, &self.settings).map_err(refused)?;
         Ok(document)
     }
@@ -289,7 +289,7 @@ mod tests {
             r#"{"query": "{a}", "variables": {"v": [{"x": {"$serde_json::private::Number": "1"}}]}}"#,
             "[]",
             "[7]",
-            &format!("[{}]", vec![r#"{"query":"{a}"}"#; 6].join(",")),
+            &format!("[{}]", [r#"{"query":"{a}"}"#; 6].join(",")),
             &format!(r#"{{"query":"{{a}}","variables":{{"v":{}{}}}}}"#, "[".repeat(200), "]".repeat(200)),
         ] {
             assert!(read(bad).is_err(), "{bad}");
@@ -305,7 +305,7 @@ mod tests {
         ] {
             assert!(matches!(read(good), Ok(Operations::One(o)) if o.query == "{a}" && o.name.is_none()), "{good}");
         }
-        let many = format!("[{}]", vec![r#"{"query":"{a}"}"#; 5].join(","));
+        let many = format!("[{}]", [r#"{"query":"{a}"}"#; 5].join(","));
         assert!(matches!(read(&many), Ok(Operations::Many(all)) if all.len() == 5));
     }
 

@@ -241,10 +241,11 @@ pub fn size(argument: &str, asked: i32, max: i32) -> Result<usize> {
 }
 
 /// The price of a list: its size times what one item costs, bounded so that sums
-/// of prices cannot overflow.
+/// of prices cannot overflow. A size over `max` is priced as `max`: [`size`] will
+/// say what is wrong with it.
 #[must_use]
-pub fn price(asked: Option<i32>, default: i32, item: usize) -> usize {
-    let n = usize::try_from(asked.unwrap_or(default)).unwrap_or(0);
+pub fn price(asked: Option<i32>, default: i32, max: i32, item: usize) -> usize {
+    let n = usize::try_from(asked.unwrap_or(default).min(max)).unwrap_or(0);
     n.saturating_mul(item.max(1)).saturating_add(1).min(1 << 40)
 }
 
@@ -312,8 +313,9 @@ mod tests {
             let error = size("first", bad, PAGE_MAX).unwrap_err();
             assert!(error.inner().message.contains("`first`"), "{bad}");
         }
-        assert_eq!(price(Some(i32::MAX), 20, usize::MAX), 1 << 40);
-        assert_eq!(price(None, 20, 3), 61);
-        assert_eq!(price(Some(-5), 20, 3), 1);
+        assert_eq!(price(Some(i32::MAX), 20, i32::MAX, usize::MAX), 1 << 40);
+        assert_eq!(price(Some(i32::MAX), 20, 200, 3), 601);
+        assert_eq!(price(None, 20, 200, 3), 61);
+        assert_eq!(price(Some(-5), 20, 200, 3), 1);
     }
 }

@@ -106,7 +106,7 @@ impl Query {
     }
 
     /// The artifacts alive at an instant, sorted by namespace, name and kind. Pages go on at the instant of the first one.
-    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, child_complexity)")]
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
     async fn artifacts(
         &self,
         ctx: &Context<'_>,
@@ -194,7 +194,7 @@ impl Query {
     }
 
     /// The entries of the ledger, in its order.
-    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, child_complexity)")]
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -238,7 +238,7 @@ impl Query {
     }
 
     /// The tokens of this server, oldest first, never their secrets.
-    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, child_complexity)")]
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
     async fn tokens(
         &self,
         ctx: &Context<'_>,

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     api::graphql::{
+        CursorKey,
         context::RequestContext,
         error::code_of,
         execute::{Kind, Operation, Operations, refusal},
@@ -84,7 +85,7 @@ async fn answer(request: &HttpRequest, payload: Payload, shared: &Shared, media:
     }
 
     // All operations of one request read the same state.
-    let context = Arc::new(RequestContext::new(app.clone(), principal, shared.settings.cursor_key.clone(), min));
+    let context = Arc::new(RequestContext::new(app.clone(), principal, CursorKey::new(&app.key("cursors")), min));
     let permitted = |kind| match kind {
         Kind::Query => true,
         Kind::Mutation => !by_get,

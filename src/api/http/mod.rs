@@ -27,7 +27,7 @@ use actix_web::{
 };
 
 use self::answer::Failure;
-use super::graphql::{CursorKey, Executor, GraphqlSettings};
+use super::graphql::{Executor, GraphqlSettings};
 use crate::{
     app::{App, AppError, Readiness},
     clock::Ambient,
@@ -49,8 +49,6 @@ pub struct HttpSettings {
     pub body_timeout: Duration,
     /// How long requests in flight may finish once the server is told to stop.
     pub drain: Duration,
-    /// Cursors are authenticated with it; the same on every server of an installation.
-    pub cursor_key: CursorKey,
     pub graphql: GraphqlSettings,
     /// What `/metrics` shows; `None`: there is no such page.
     pub metrics: Option<Metrics>,
@@ -62,7 +60,7 @@ pub struct HttpSettings {
 impl HttpSettings {
     /// Everything by default.
     #[must_use]
-    pub fn new(ambient: Ambient, cursor_key: CursorKey) -> Self {
+    pub fn new(ambient: Ambient) -> Self {
         Self {
             workers: 0,
             connections_max: 10_000,
@@ -70,7 +68,6 @@ impl HttpSettings {
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
-            cursor_key,
             graphql: GraphqlSettings::default(),
             metrics: None,
             metrics_public: true,
@@ -140,6 +137,8 @@ pub fn server(cell: impl Into<AppCell>, listener: TcpListener, settings: HttpSet
         .keep_alive(settings.keep_alive)
         .client_request_timeout(settings.head_timeout)
         .client_disconnect_timeout(Duration::from_secs(1))
+        // An answer of several writes must not wait for the client's delayed acknowledgement.
+        .tcp_nodelay(true)
         .shutdown_timeout(settings.drain.as_secs().max(1))
         .disable_signals()
         .listen(listener)?;

@@ -38,7 +38,7 @@ impl Answer {
 
 async fn ask_with(settings: impl FnOnce(&mut HttpSettings), request: TestRequest) -> Answer {
     let (ambient, _) = Ambient::fixed(Micros(0), 1);
-    let mut all = HttpSettings::new(ambient, CursorKey::new(&[0; 32]));
+    let mut all = HttpSettings::new(ambient);
     settings(&mut all);
     let executor = Executor::new(all.graphql.clone());
     let shared = web::Data::new(Shared { cell: AppCell::new(), settings: all, executor });

@@ -1,5 +1,5 @@
 //! The server and the oracle agree.
-use super::{generator::seeded, served::Served};
+use super::{generator::seeded, served::{Served, in_namespaces}};
 
 #[test]
 fn probe() {
@@ -10,7 +10,7 @@ fn probe() {
     let verbose = std::env::var("V").is_ok();
     let (mut bad, mut asked) = (0, 0);
     for seed in from..to {
-        match served.check(&seeded(seed, most)) {
+        match served.check_as_is(&in_namespaces(&seeded(seed, most), &format!("s{seed}."))) {
             Ok(n) => asked += n,
             Err(e) => {
                 bad += 1;

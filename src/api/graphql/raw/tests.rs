@@ -45,10 +45,10 @@ fn answered(nodes: usize) -> Arc<Answered> {
             key: if i % 3 == 2 { NodeKey::Field(id, format!("pfad.{i}.ü").into()) } else { NodeKey::Artifact(id) },
             kind: ArtifactKind::ALL[i % ArtifactKind::ALL.len()],
             namespace: format!("postgres://h:{i}").into(),
-            name: if i % 2 == 0 { AWKWARD.into() } else { format!("n{i}").into() },
+            name: if i.is_multiple_of(2) { AWKWARD.into() } else { format!("n{i}").into() },
             aliases: (0..i % 3).map(|a| Name::new("s3://b", format!("{AWKWARD}{a}"))).collect(),
             depth: i as u32,
-            self_loop: i % 2 == 0,
+            self_loop: i.is_multiple_of(2),
             deleted_at: (i % 4 == 1).then_some(Micros(i as i64 * 1_000_003)),
             remaining: i as u32 * 7,
         }
@@ -67,7 +67,7 @@ fn answered(nodes: usize) -> Arc<Answered> {
             })
             .collect(),
         valid_from: if i == 0 { DAWN } else { Micros(1_700_000_000_000_000 + i as i64) },
-        valid_until: if i % 2 == 0 { FOREVER } else { Micros(1_800_000_000_000_000) },
+        valid_until: if i.is_multiple_of(2) { FOREVER } else { Micros(1_800_000_000_000_000) },
         flows: smallvec::smallvec![],
     };
     let completeness = Completeness {

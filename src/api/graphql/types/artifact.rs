@@ -215,7 +215,7 @@ impl Artifact {
     }
 
     /// The latest runs of a job, newest first; of anything else none.
-    #[graphql(complexity = "5 + price(Some(first), 10, child_complexity)")]
+    #[graphql(complexity = "5 + price(Some(first), 10, RUNS_MAX, child_complexity)")]
     async fn runs(
         &self,
         ctx: &Context<'_>,

@@ -25,6 +25,9 @@ use crate::{
     ledger::{Hash, encode_hash},
 };
 
+/// The most claims of one edge in one answer.
+const ASSERTIONS_MAX: i32 = 20;
+
 /// Which way the walk goes. Exact: `DOWNSTREAM` never returns siblings.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 #[graphql(remote = "domain::Direction")]
@@ -132,7 +135,7 @@ impl LineageOptions {
 /// What a lineage may cost: each node with all that is asked of nodes and edges.
 #[must_use]
 pub fn lineage_price(options: Option<LineageOptions>, child: usize) -> usize {
-    price(Some(options.unwrap_or_default().max_nodes), 0, child)
+    price(Some(options.unwrap_or_default().max_nodes), 0, i32::MAX, child)
 }
 
 /// A walk, and what it stands on. Shared by everything that shows a piece of it.
@@ -314,13 +317,13 @@ impl LineageEdge {
     }
 
     /// Who says so: the claims behind the edge, each with the entry that holds it.
-    #[graphql(complexity = "10 + price(Some(first), 3, child_complexity)")]
+    #[graphql(complexity = "10 + price(Some(first), 3, ASSERTIONS_MAX, child_complexity)")]
     async fn assertions(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 3, desc = "How many at most; at most 20.")] first: i32,
     ) -> Result<Vec<FlowAssertion>> {
-        let first = size("first", first, 20)?;
+        let first = size("first", first, ASSERTIONS_MAX)?;
         let flows: SmallVec<[FlowVersion; 4]> = self.edge()?.flows.iter().take(first).copied().collect();
         let claims = reading(ctx).await?.claims(&flows, self.all.as_of.size).await?;
         Ok(claims.into_iter().map(FlowAssertion).collect())

@@ -141,7 +141,7 @@ impl Run {
     }
 
     /// Its events, in the ledger's order.
-    #[graphql(complexity = "5 + price(Some(first), 20, child_complexity)")]
+    #[graphql(complexity = "5 + price(Some(first), 20, EVENTS_MAX, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,

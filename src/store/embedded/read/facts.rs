@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{Reader, classes::Classes, walk::aliases};
 use crate::{
     domain::{
-        assertion::Digest,
+        assertion::{Digest, Entity},
         catalog::{ArtifactFacts, FacetFacts, OwnerFacts},
         id::{EntryIndex, NodeId},
         kind::ArtifactKind,
@@ -14,7 +14,7 @@ use crate::{
         name::Name,
         time::Micros,
     },
-    interop::openlineage::read_core,
+    interop::openlineage::{Place, facets_of, read_core},
     store::{
         StoreError,
         embedded::{entries::source_of, schema::backend, topology::NodeNo},
@@ -36,6 +36,10 @@ pub fn artifacts(reader: &Reader<'_>, keys: &[NodeKey], as_of: AsOf) -> Result<V
                     let mut dataset = artifact(reader, &mut classes, no, as_of)?;
                     dataset.key = NodeKey::Field(*id, field.clone());
                     dataset.kind = ArtifactKind::Field;
+                    dataset.name.name = format!("{}.{field}", dataset.name.name).into();
+                    for alias in &mut dataset.aliases {
+                        alias.name = format!("{}.{field}", alias.name).into();
+                    }
                     Ok(Some(dataset))
                 }
             }
@@ -179,7 +183,7 @@ fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFa
     }
     let bytes = match f.blob {
         Some(blob) => entries.blob(blob)?.map(Into::into),
-        None => None,
+        None => from_entry(reader, node, &name, f.by)?,
     };
     Ok(FacetFacts {
         name,
@@ -191,4 +195,26 @@ fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFa
         digest: f.digest,
         bytes,
     })
+}
+
+/// A facet that lies in its entry's `rest` (it varies by run or names people),
+/// with handles in place of people's values.
+fn from_entry(reader: &Reader<'_>, node: NodeNo, name: &str, by: EntryIndex) -> Result<Option<Arc<[u8]>>, StoreError> {
+    let entries = reader.entries();
+    let (Some(core), Some(fixed)) = (entries.core(by)?, reader.shared.topology.node(node)) else { return Ok(None) };
+    let a = read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?;
+    let is_it = |e: &Entity| *e.name.namespace == *fixed.namespace && *e.name.name == *fixed.name;
+    // Of a dataset on both sides the output side counts, as it does for what is in force.
+    let mut places = Vec::new();
+    places.extend(a.outputs.iter().flatten().enumerate().filter(|(_, e)| is_it(e)).map(|(i, _)| Place::Output(i)));
+    places.extend(a.inputs.iter().flatten().enumerate().filter(|(_, e)| is_it(e)).map(|(i, _)| Place::Input(i)));
+    if fixed.kind == ArtifactKind::Job {
+        places = vec![Place::Job];
+    } else if a.dataset.as_ref().is_some_and(is_it) {
+        places.push(Place::Dataset);
+    }
+    let Some(body) = entries.shown(by)? else { return Ok(None) };
+    let Ok(facets) = facets_of(&body) else { return Ok(None) };
+    let found = places.iter().find_map(|p| facets.iter().find(|f| f.place == *p && f.name == name));
+    Ok(found.map(|f| f.raw.as_bytes().into()))
 }

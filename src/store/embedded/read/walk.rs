@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many nodes are expanded between two looks at the clock.
-const EXPANSIONS_A_LOOK: u32 = 128;
+const EXPANSIONS_A_LOOK: usize = 128;
 
 /// How an edge stands at the instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -133,7 +133,7 @@ impl Walker<'_> {
         for depth in 1..=self.question.depth {
             let mut next: FxHashMap<u32, u8> = FxHashMap::default();
             for (i, (class, ways)) in level.iter().enumerate() {
-                if i as u32 % EXPANSIONS_A_LOOK == 0 && Instant::now() >= self.question.deadline {
+                if i.is_multiple_of(EXPANSIONS_A_LOOK) && Instant::now() >= self.question.deadline {
                     for (rest, _) in level.iter().skip(i) {
                         self.cut(*rest, IncompleteReason::Deadline);
                     }

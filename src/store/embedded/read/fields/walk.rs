@@ -119,7 +119,7 @@ impl Walker<'_> {
         for depth in 1..=self.question.depth {
             let mut next: FxHashMap<Field, u8> = FxHashMap::default();
             for (i, (f, ways)) in level.iter().enumerate() {
-                if i % 16 == 0 && Instant::now() >= self.question.deadline {
+                if i.is_multiple_of(16) && Instant::now() >= self.question.deadline {
                     for (rest, _) in level.iter().skip(i) {
                         self.cut(rest, IncompleteReason::Deadline);
                     }
