@@ -33,6 +33,9 @@ impl Projector<'_> {
         let until = self.next_cut(node, start)?;
         if at < until {
             self.splice_life(ix, node, at, until, &[Interval { from: at, until, by: ix }])?;
+        } else if at == until {
+            let before = self.last_cut(node, Micros(at.0.saturating_sub(1)))?;
+            self.restate_birth(ix, node, before, at)?;
         }
         Ok(())
     }
@@ -117,11 +120,48 @@ impl Projector<'_> {
         let until = self.next_cut(node, Micros(cut.0.saturating_add(1)))?;
         let first = self.first_naming(node, cut, until)?;
         let pieces: Vec<Interval> = first.map(|from| Interval { from, until, by: ix }).into_iter().collect();
+        if self.birth_at(node, until).is_some() {
+            self.restate_birth(ix, node, cut, until)?;
+        }
         self.splice_life(ix, node, cut, until, &pieces)
     }
 
     /// States anew the life around a drop that reaches the node from now on, or no longer.
     pub(super) fn restate_around(&mut self, ix: EntryIndex, node: NodeNo, at: Micros) -> Result<(), StoreError> {
+        let cut = self.last_cut(node, at)?;
+        if cut == at {
+            let before = self.last_cut(node, Micros(at.0.saturating_sub(1)))?;
+            self.restate_birth(ix, node, before, at)?;
+        } else if let Some(birth) = self.birth_at(node, at) {
+            self.end_stretch(ix, node, &birth)?;
+        }
+        self.restate_after(ix, node, cut)
+    }
+
+    /// An incarnation may be named first at the very instant of a drop that reaches
+    /// it: it was begun, though it never lived. A stretch of no length says so.
+    fn restate_birth(&mut self, ix: EntryIndex, node: NodeNo, before: Micros, at: Micros) -> Result<(), StoreError> {
+        let begun = self.first_naming(node, before, Micros(at.0.saturating_add(1)))? == Some(at) && !self.is_own_end(node, at)?;
+        match self.birth_at(node, at) {
+            None if begun => self.begin_stretch(ix, node, at, at),
+            Some(birth) if !begun => self.end_stretch(ix, node, &birth),
+            _ => Ok(()),
+        }
+    }
+
+    fn birth_at(&self, node: NodeNo, at: Micros) -> Option<LifeFact> {
+        self.topology.lives_of(node).find(|l| l.recorded_until == NEVER && l.valid_from == at && l.valid_until == at)
+    }
+
+    fn is_own_end(&self, node: NodeNo, at: Micros) -> Result<bool, StoreError> {
+        self.db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM life_end WHERE node = ?1 AND at = ?2)")
+            .and_then(|mut s| s.query_row((node, at.0), |r| r.get(0)))
+            .map_err(backend)
+    }
+
+    /// The last end, or drop that reaches the node's life, up to an instant.
+    fn last_cut(&self, node: NodeNo, at: Micros) -> Result<Micros, StoreError> {
         let cut: Option<i64> = self
             .db
             .prepare_cached(
@@ -130,7 +170,7 @@ impl Projector<'_> {
             )
             .and_then(|mut s| s.query_row((node, at.0), |r| r.get(0)))
             .map_err(backend)?;
-        self.restate_after(ix, node, cut.map_or(DAWN, Micros))
+        Ok(cut.map_or(DAWN, Micros))
     }
 
     fn last_end_before(&self, node: NodeNo, at: Micros) -> Result<Micros, StoreError> {
@@ -257,8 +297,9 @@ impl Projector<'_> {
     }
 
     fn splice_life(&mut self, ix: EntryIndex, node: NodeNo, from: Micros, until: Micros, pieces: &[Interval]) -> Result<(), StoreError> {
+        let lived = |l: &LifeFact| l.recorded_until == NEVER && l.valid_from < l.valid_until;
         let mut facts: Vec<LifeFact> =
-            self.topology.lives_of(node).filter(|l| l.recorded_until == NEVER && l.valid_until >= from && l.valid_from <= until).collect();
+            self.topology.lives_of(node).filter(|l| lived(l) && l.valid_until >= from && l.valid_from <= until).collect();
         facts.sort_by_key(|l| l.valid_from);
         let current: Vec<Interval> =
             facts.iter().map(|l| Interval { from: l.valid_from, until: l.valid_until, by: l.recorded_from.into() }).collect();
@@ -272,24 +313,31 @@ impl Projector<'_> {
         }
         for i in &change.ended {
             let fact = facts.iter().find(|f| f.valid_from == i.from).ok_or(StoreError::Inconsistent { place: "memory of lives" })?;
-            self.db
-                .prepare_cached("UPDATE life SET ru = ?4 WHERE node = ?1 AND vf = ?2 AND rf = ?3 AND ru IS NULL")
-                .and_then(|mut s| s.execute((node, i.from.0, fact.recorded_from, ix)))
-                .map_err(backend)?;
-            self.topology.end_life(fact.slot, ix);
+            self.end_stretch(ix, node, fact)?;
         }
         for i in &change.begun {
-            self.db
-                .prepare_cached("INSERT INTO life(node, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, NULL) ON CONFLICT DO UPDATE SET ru = NULL")
-                .and_then(|mut s| s.execute((node, i.from.0, ix, i.until.0)))
-                .map_err(backend)?;
-            self.topology
-                .add_life(
-                    node,
-                    &LifeFact { slot: 0, valid_from: i.from, valid_until: i.until, recorded_from: position(ix), recorded_until: NEVER },
-                )
-                .ok_or(StoreError::Inconsistent { place: "memory of lives is full" })?;
+            self.begin_stretch(ix, node, i.from, i.until)?;
         }
         Ok(())
+    }
+
+    fn end_stretch(&self, ix: EntryIndex, node: NodeNo, fact: &LifeFact) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached("UPDATE life SET ru = ?5 WHERE node = ?1 AND vf = ?2 AND rf = ?3 AND vu = ?4 AND ru IS NULL")
+            .and_then(|mut s| s.execute((node, fact.valid_from.0, fact.recorded_from, fact.valid_until.0, ix)))
+            .map_err(backend)?;
+        self.topology.end_life(fact.slot, ix);
+        Ok(())
+    }
+
+    fn begin_stretch(&self, ix: EntryIndex, node: NodeNo, from: Micros, until: Micros) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached("INSERT INTO life(node, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, NULL) ON CONFLICT DO UPDATE SET ru = NULL")
+            .and_then(|mut s| s.execute((node, from.0, ix, until.0)))
+            .map_err(backend)?;
+        self.topology
+            .add_life(node, &LifeFact { slot: 0, valid_from: from, valid_until: until, recorded_from: position(ix), recorded_until: NEVER })
+            .map(|_| ())
+            .ok_or(StoreError::Inconsistent { place: "memory of lives is full" })
     }
 }
