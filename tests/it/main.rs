@@ -11,4 +11,5 @@ mod scripted_server;
 mod shared_data;
 mod spine;
 mod support;
+mod survival;
 mod vault;

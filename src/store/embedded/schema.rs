@@ -97,6 +97,8 @@ pub fn backend(e: rusqlite::Error) -> StoreError {
 /// A file of another program, or of a newer version of this one.
 pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
     let db = Connection::open(path)?;
+    // Looked at before anything is changed: the file may be somebody else's.
+    let known = identity(&db, path)?;
     pragma(&db, "journal_mode", "WAL", "wal")?;
     db.pragma_update(None, "synchronous", if synchronous == Synchronous::Full { "FULL" } else { "OFF" })?;
     pragma(&db, "secure_delete", "ON", "1")?;
@@ -105,19 +107,52 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     db.pragma_update(None, "temp_store", "MEMORY")?;
     harden(&db)?;
     db.set_prepared_statement_cache_capacity(128);
-    let (application, version): (i32, i32) =
-        (db.query_row("PRAGMA application_id", [], |r| r.get(0))?, db.query_row("PRAGMA user_version", [], |r| r.get(0))?);
-    match (application, version) {
-        (0, 0) => {
-            db.execute_batch(&format!(
-                "BEGIN IMMEDIATE;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
-            ))?;
-        }
-        (APPLICATION_ID, SCHEMA_VERSION) => {}
-        (APPLICATION_ID, v) if v > SCHEMA_VERSION => return Err(OpenError::Newer { found: v, known: SCHEMA_VERSION }),
-        _ => return Err(OpenError::NotOurs),
+    match known {
+        Identity::New => db.execute_batch(&format!(
+            "BEGIN IMMEDIATE;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+        ))?,
+        Identity::Ours => make_durable(&db)?,
     }
     Ok(db)
+}
+
+enum Identity {
+    /// Nothing in it yet.
+    New,
+    Ours,
+}
+
+fn identity(db: &Connection, path: &Path) -> Result<Identity, OpenError> {
+    let ask = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i32>(0));
+    let foreign = || OpenError::NotOurs { path: path.display().to_string() };
+    let tables = match ask("SELECT count(*) FROM sqlite_schema") {
+        Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => return Err(foreign()),
+        other => other?,
+    };
+    match (ask("PRAGMA application_id")?, ask("PRAGMA user_version")?) {
+        (0, 0) if tables == 0 => Ok(Identity::New),
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(Identity::Ours),
+        (APPLICATION_ID, found) if found > SCHEMA_VERSION => Err(OpenError::Newer { found, known: SCHEMA_VERSION }),
+        _ => Err(foreign()),
+    }
+}
+
+/// Moves what an earlier process left in the write-ahead log into the database.
+///
+/// That process may have died before its last sync, or because of a failed one:
+/// then what is read back here comes from the page cache alone, and Linux will
+/// not write it again. Copying it makes it durable before anybody is told of it.
+///
+/// # Errors
+/// SQLite's; `SQLITE_BUSY` when another program reads the database for seconds.
+pub fn make_durable(db: &Connection) -> rusqlite::Result<()> {
+    let (frames, moved): (i64, i64) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| Ok((r.get(1)?, r.get(2)?)))?;
+    if frames == moved {
+        Ok(())
+    } else {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        Err(rusqlite::Error::SqliteFailure(busy, Some("another program reads the database; close it".to_owned())))
+    }
 }
 
 /// Opens a reader's connection.
@@ -155,8 +190,8 @@ fn pragma(db: &Connection, name: &'static str, value: &str, expected: &str) -> R
 pub enum OpenError {
     #[error("the database is of schema version {found}, this program knows up to {known}; use a newer ledgerline")]
     Newer { found: i32, known: i32 },
-    #[error("the file is not a ledgerline database")]
-    NotOurs,
+    #[error("`{path}` is not a ledgerline database; set `data` to another folder")]
+    NotOurs { path: String },
     #[error("the database refused the setting `{name}`")]
     Pragma { name: &'static str },
     #[error("the database could not be opened")]
