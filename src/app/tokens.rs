@@ -9,7 +9,7 @@ use smallvec::smallvec;
 
 use super::{
     App, AppError, Code, Receipt,
-    ingest::{permit, receipt, sealing},
+    ingest::{permit, receipt},
 };
 use crate::{
     access::{Action, Principal, Role, RoleSet, Scope, Token, TokenDigest},
@@ -188,7 +188,7 @@ impl App {
         let kind = if new.person { IdentifierKind::Account } else { IdentifierKind::Custom("service".into()) };
         let identifier = Identifier::new(kind, "", &new.actor).map_err(|e| AppError::bad_input(e.to_string()).at("input.actor"))?;
         let actor =
-            self.vault.handles_for(&[identifier]).map_err(sealing)?.pop().ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
+            self.vault.handles_for(&[identifier]).map_err(|e| self.vault_error(e))?.pop().ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
         let token = Token::generate(&*self.ambient.entropy);
         let mut roles: Vec<&'static str> = new.roles.iter().map(|r| r.word()).collect();
         roles.sort_unstable();
@@ -305,7 +305,7 @@ impl App {
             event_type,
             time: now,
             actor: by.map(|p| p.actor),
-            parts: smallvec![part(0, PartClass::Core, &core).map_err(sealing)?, part(1, PartClass::Rest, &rest).map_err(sealing)?],
+            parts: smallvec![part(0, PartClass::Core, &core).map_err(|e| self.vault_error(e))?, part(1, PartClass::Rest, &rest).map_err(|e| self.vault_error(e))?],
             concerns: by.filter(|p| p.person).map(|p| p.actor).into_iter().collect(),
             duplicate: None,
             change,

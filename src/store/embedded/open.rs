@@ -271,6 +271,10 @@ impl Store for EmbeddedStore {
         self.shared.stopped()
     }
 
+    fn watch_stopped(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.shared.watch_stopped()
+    }
+
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
         Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head: self.shared.head() }))
     }

@@ -2,7 +2,10 @@
 //! power. Short forms run with every test; `scripts/survival` runs the long ones.
 mod chance;
 mod crash_images;
+mod failed_calls;
+mod kills;
 mod oracle;
+mod process;
 mod recording;
 mod stream;
 mod vfs;
