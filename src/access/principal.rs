@@ -1,5 +1,5 @@
 //! Who asks.
-use super::{role::RoleSet, scope::Scope};
+use super::{action::Action, role::RoleSet, scope::Scope};
 use crate::domain::{id::Handle, time::Micros};
 
 /// An authenticated caller: what its token says of it.
@@ -15,4 +15,13 @@ pub struct Principal {
     pub scope: Scope,
     /// From this instant on the token is worth nothing.
     pub expires: Option<Micros>,
+}
+
+impl Principal {
+    /// Whether a role permits the action. That the token is alive was checked
+    /// when it was shown; what depends on namespaces asks [`decide`](super::decide).
+    #[must_use]
+    pub fn may(&self, action: Action) -> bool {
+        super::decide(self, action, super::Attributes { at: crate::domain::time::DAWN, namespaces: &[] }).permits()
+    }
 }

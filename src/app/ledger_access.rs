@@ -164,8 +164,13 @@ impl View {
     /// An inclusion proof in the current log.
     ///
     /// # Errors
-    /// `NOT_FOUND` beyond the head; `BAD_USER_INPUT` for a size that does not hold the entry.
+    /// `NOT_FOUND` beyond the head; `BAD_USER_INPUT` for a size that does not hold
+    /// the entry; `FORBIDDEN` for who may read neither entries nor the ledger.
     pub async fn proof(&self, index: EntryIndex, size: Option<u64>) -> Result<InclusionProofFacts, AppError> {
+        // Whoever may read entries may have proved what they read; others need the ledger's own right.
+        if !self.may(Action::ReadCore) {
+            self.require(Action::ReadLedger)?;
+        }
         self.app().prove(index, size).await
     }
 }

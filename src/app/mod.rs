@@ -141,6 +141,13 @@ impl App {
         ingest::sealing(e)
     }
 
+    /// A key for one use of this installation, the same on each of its servers and
+    /// after each restart.
+    #[must_use]
+    pub fn key(&self, label: &str) -> [u8; 32] {
+        self.identity.secret.key(label)
+    }
+
     /// Takes no more writes, commits those that wait, signs a last checkpoint.
     pub fn drain(&self) {
         self.sequencer.drain();

@@ -166,6 +166,7 @@ struct Committing {
 }
 
 type Waiting = Vec<oneshot::Sender<Result<Committed, Failed>>>;
+type WaitingForCheckpoint = Vec<oneshot::Sender<Result<Arc<PublishedCheckpoint>, Failed>>>;
 
 impl Committing {
     fn run(mut self) {
@@ -202,7 +203,7 @@ impl Committing {
     }
 
     /// Takes what waits, and waits a moment for those known to be on their way.
-    fn gather(&self, first: Job) -> (Vec<Act>, Waiting, Vec<oneshot::Sender<Result<Arc<PublishedCheckpoint>, Failed>>>) {
+    fn gather(&self, first: Job) -> (Vec<Act>, Waiting, WaitingForCheckpoint) {
         let (mut acts, mut waiting, mut publish) = (Vec::new(), Vec::new(), Vec::new());
         let mut take = |job| match job {
             Job::Act(act, reply) => {
@@ -254,7 +255,7 @@ impl Committing {
         }
     }
 
-    fn publish(&mut self, waiting: Vec<oneshot::Sender<Result<Arc<PublishedCheckpoint>, Failed>>>) -> bool {
+    fn publish(&mut self, waiting: WaitingForCheckpoint) -> bool {
         let done = self.writer.publish();
         if let Err(e) = &done {
             self.give_up(e);

@@ -59,16 +59,15 @@ pub struct NewToken {
 #[derive(Clone, Debug)]
 pub struct TokenFacts {
     pub id: TokenId,
-    pub actor: Handle,
-    /// The name of a service; people are shown by handle only.
-    pub service: Option<String>,
+    /// The name of a service; people are shown by their handle only.
+    pub actor: String,
     pub person: bool,
     pub roles: Vec<Role>,
     pub integration: String,
     pub namespaces: Vec<String>,
     pub created_at: Micros,
     pub expires_at: Option<Micros>,
-    pub revoked: bool,
+    pub revoked_at: Option<Micros>,
 }
 
 /// Every token in force, by digest; read at each request without a lock.
@@ -105,7 +104,7 @@ impl TokenBook {
     }
 
     fn publish(&self, rows: &[TokenRow]) -> Result<(), UnknownInToken> {
-        let live = rows.iter().filter(|r| !r.revoked);
+        let live = rows.iter().filter(|r| r.revoked_at.is_none());
         let map = live.map(|r| Ok((TokenDigest(r.hash), Arc::new(principal(r)?)))).collect::<Result<_, UnknownInToken>>()?;
         self.by_digest.store(Arc::new(map));
         Ok(())
@@ -123,15 +122,14 @@ impl TokenBook {
 fn facts(row: &TokenRow) -> TokenFacts {
     TokenFacts {
         id: TokenId(row.id),
-        actor: row.actor,
-        service: (!row.person).then(|| row.actor_label.clone()),
+        actor: if row.person { row.actor.text() } else { row.actor_label.clone() },
         person: row.person,
         roles: row.roles.iter().filter_map(|r| Role::from_word(r)).collect(),
         integration: row.integration.clone(),
         namespaces: row.namespaces.clone(),
         created_at: row.created_at,
         expires_at: row.expires_at,
-        revoked: row.revoked,
+        revoked_at: row.revoked_at,
     }
 }
 
@@ -204,7 +202,7 @@ impl App {
             namespaces: new.namespaces.clone(),
             created_at: now,
             expires_at: new.expires_at,
-            revoked: false,
+            revoked_at: None,
         };
         let core = json!({
             "actor": by.map(|p| p.actor.text()),
@@ -245,7 +243,7 @@ impl App {
         if reason.trim().is_empty() {
             return Err(AppError::bad_input("every administrative act needs a reason").at("input.reason"));
         }
-        match self.tokens.rows.lock().iter().find(|r| r.id == id.0).map(|r| r.revoked) {
+        match self.tokens.rows.lock().iter().find(|r| r.id == id.0).map(|r| r.revoked_at.is_some()) {
             None => return Err(AppError::new(Code::NotFound, "there is no such token").at("input.id")),
             Some(true) => return Err(AppError::new(Code::Conflict, "the token was revoked before").at("input.id")),
             Some(false) => {}
@@ -257,11 +255,12 @@ impl App {
             "token": {"id": id.text()},
             "type": "token.revoked.v1",
         });
-        let act = self.administrative(by, "token.revoked.v1", now, &core, reason, Change::Token(TokenChange::Revoke { id: id.0 }))?;
+        let act =
+            self.administrative(by, "token.revoked.v1", now, &core, reason, Change::Token(TokenChange::Revoke { id: id.0, at: now }))?;
         let committed = self.sequencer.submit(act).await?;
         self.tokens.change(|rows| {
             if let Some(row) = rows.iter_mut().find(|r| r.id == id.0) {
-                row.revoked = true;
+                row.revoked_at = Some(now);
             }
         });
         Ok(receipt(&committed))

@@ -77,7 +77,7 @@ impl View {
         decide(&self.principal, action, Attributes { at: self.now, namespaces: &[] }).permits()
     }
 
-    fn require(&self, action: Action) -> Result<(), AppError> {
+    pub(super) fn require(&self, action: Action) -> Result<(), AppError> {
         permit(&self.principal, action, self.now, &[])
     }
 
@@ -216,10 +216,12 @@ impl View {
 
     /// Inclusion proof in the current log; covers the entry by publishing a checkpoint first if none does.
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, AppError> {
+        self.require(Action::ReadLedger)?;
         Ok(self.snapshot.inclusion(index, size).await?)
     }
 
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, AppError> {
+        self.require(Action::ReadLedger)?;
         Ok(self.snapshot.consistency(from, to).await?)
     }
 }

@@ -8,10 +8,14 @@ use clap::{Parser, Subcommand};
 pub mod args;
 pub mod client;
 pub mod config;
+pub mod demo;
 pub mod demo_estate;
 pub mod health;
 pub mod import;
 pub mod remote_token;
+pub mod schema;
+pub mod serve;
+pub mod token;
 
 /// A GraphQL lineage and data-catalog server on an append-only, signed ledger.
 #[derive(Parser, Debug)]
@@ -27,9 +31,14 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Demo(args::DemoArgs),
+    Serve(args::ServeArgs),
+    #[command(subcommand)]
+    Token(args::TokenCommand),
     Import(args::ImportArgs),
     #[command(subcommand)]
     Config(args::ConfigCommand),
+    Schema(args::SchemaArgs),
     Health(args::HealthArgs),
 }
 
@@ -49,8 +58,12 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Token(command) => token::run(command, cli.json),
         Command::Import(args) => import::run(args, cli.json),
         Command::Config(command) => config::run(command, cli.json),
+        Command::Schema(args::SchemaArgs {}) => Ok(schema::run(cli.json)),
         Command::Health(args) => health::run(args, cli.json),
     }
 }

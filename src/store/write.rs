@@ -126,7 +126,7 @@ pub struct EntityDetail {
 #[derive(Debug)]
 pub enum TokenChange {
     Create(TokenRow),
-    Revoke { id: [u8; 16] },
+    Revoke { id: [u8; 16], at: Micros },
 }
 
 /// A token as stored: never its text, only SHA-256 of it.
@@ -142,7 +142,7 @@ pub struct TokenRow {
     pub namespaces: Vec<String>,
     pub created_at: Micros,
     pub expires_at: Option<Micros>,
-    pub revoked: bool,
+    pub revoked_at: Option<Micros>,
 }
 
 /// What became of an act.

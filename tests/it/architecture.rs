@@ -20,8 +20,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("telemetry", &["clock", "config", "domain"]),
     ("access", &["clock", "domain"]),
     ("vault", &["clock", "domain"]),
-    // A backend also answers the vault's own trait.
-    ("store", &["clock", "domain", "ledger", "telemetry", "vault"]),
+    // A backend also answers the vault's own trait, opens what the vault sealed, and
+    // reads events back out of `core` and `rest` where a projection is not enough.
+    ("store", &["clock", "domain", "interop", "ledger", "telemetry", "vault"]),
     ("app", &["access", "clock", "config", "domain", "interop", "ledger", "store", "telemetry", "vault"]),
     ("api", &["access", "app", "clock", "config", "domain", "interop", "ledger", "store", "telemetry", "vault"]),
     ("cli", &["access", "api", "app", "clock", "config", "domain", "interop", "ledger", "store", "telemetry", "vault"]),

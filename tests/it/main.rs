@@ -1,4 +1,5 @@
 mod access;
+mod api;
 mod architecture;
 mod cli;
 mod config;
@@ -6,6 +7,7 @@ mod contracts;
 mod fuzz_corpus;
 mod ledger;
 mod openlineage;
+mod oracle;
 mod packaging;
 mod scripted_server;
 mod shared_data;

@@ -19,10 +19,6 @@ use crate::domain::{
     source::Source,
 };
 
-/// Facets shorter than this stay in `rest`: a hole takes 34 bytes there, and a
-/// row in a store is not for less.
-pub const INTERN_BYTES_MIN: usize = 64;
-
 /// An event as the parts of an entry and what its writer needs beside them.
 #[derive(Debug)]
 pub struct Cut<'a> {
@@ -164,7 +160,7 @@ impl Cutter<'_, '_> {
             self.varying.push(span.clone());
         }
         let people = self.people_in(&span);
-        let interned = people.is_empty() && !f.varies && span.len() >= INTERN_BYTES_MIN;
+        let interned = people.is_empty() && !f.varies && !span.is_empty();
         let digest = if interned {
             self.intern(span)
         } else if people.is_empty() {

@@ -34,7 +34,7 @@ pub use self::{
     batch::{Batch, batch},
     canonical::canonical_digest,
     core_part::{CoreError, read_core},
-    cut::{BlobRef, Cut, INTERN_BYTES_MIN, PersonPart},
+    cut::{BlobRef, Cut, PersonPart},
     people::{PEOPLE_MAX, PERSON_BYTES_MAX, PersonValue},
     place::{FacetAtPlace, Place, facets_of},
     reading::Reading,

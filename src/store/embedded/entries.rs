@@ -63,6 +63,9 @@ struct EntryRow {
     parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
 }
 
+/// A part's salt and bytes.
+type Opened = ([u8; 32], Vec<u8>);
+
 /// Reads entries through one connection.
 pub struct EntryReader<'a> {
     pub db: &'a Connection,
@@ -116,7 +119,7 @@ impl EntryReader<'_> {
     }
 
     /// Opens a part; `None` when it or its key is gone.
-    fn open(&self, row: &EntryRow, number: usize) -> Result<Option<([u8; 32], Vec<u8>)>, StoreError> {
+    fn open(&self, row: &EntryRow, number: usize) -> Result<Option<Opened>, StoreError> {
         let Some((class, key, Some(sealed))) = row.parts.get(number) else { return Ok(None) };
         let Some(key) = self.vault.key(KeyId(*key)).map_err(vault)? else { return Ok(None) };
         let address = PartAddress { entry: row.id, number: u32::try_from(number).map_err(|_| INCONSISTENT)?, class: class.word() };

@@ -41,12 +41,13 @@ pub fn to_json(row: &TokenRow) -> String {
 /// The database's, and rows that are no tokens.
 pub fn all(db: &Connection) -> Result<Vec<TokenRow>, StoreError> {
     const BAD: StoreError = StoreError::Inconsistent { place: "token" };
-    let rows: Vec<([u8; 16], [u8; 32], String, bool)> = db
-        .prepare("SELECT id, hash, row, revoked FROM token ORDER BY ix")
+    type Row = ([u8; 16], [u8; 32], String, Option<i64>);
+    let rows: Vec<Row> = db
+        .prepare("SELECT id, hash, row, revoked_at FROM token ORDER BY ix")
         .and_then(|mut s| s.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?.collect())
         .map_err(backend)?;
     rows.into_iter()
-        .map(|(id, hash, json, revoked)| {
+        .map(|(id, hash, json, revoked_at)| {
             let j: Json = serde_json::from_str(&json).map_err(|_| BAD)?;
             Ok(TokenRow {
                 id,
@@ -59,7 +60,7 @@ pub fn all(db: &Connection) -> Result<Vec<TokenRow>, StoreError> {
                 namespaces: j.namespaces,
                 created_at: Micros(j.created),
                 expires_at: j.expires.map(Micros),
-                revoked,
+                revoked_at: revoked_at.map(Micros),
             })
         })
         .collect()

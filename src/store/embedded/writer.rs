@@ -35,6 +35,12 @@ const WAL_FRAMES_MAX: i64 = 2_000;
 /// The index counts positions in 32 bits.
 const ENTRIES_MAX: u64 = u32::MAX as u64 - 1;
 
+/// What is done with each checkpoint before it is shown to anybody.
+pub type OnPublish = Box<dyn FnMut(&PublishedCheckpoint) -> std::io::Result<()> + Send>;
+
+/// An act's source, its shape, and whom it concerns.
+type Changed = (Option<u32>, Option<u32>, smallvec::SmallVec<[Handle; 1]>);
+
 pub struct Writer {
     db: Connection,
     shared: Arc<Shared>,
@@ -49,7 +55,7 @@ pub struct Writer {
     people: HashMap<Handle, (u32, u64)>,
     shape_next: u32,
     blob_next: u32,
-    on_publish: Option<Box<dyn FnMut(&PublishedCheckpoint) -> std::io::Result<()> + Send>>,
+    on_publish: Option<OnPublish>,
 }
 
 /// What the writer starts from.
@@ -63,7 +69,7 @@ pub struct WriterParts {
     pub last_at: Micros,
     pub state: State,
     /// Called with each checkpoint before it is shown to anybody: the anchor.
-    pub on_publish: Option<Box<dyn FnMut(&PublishedCheckpoint) -> std::io::Result<()> + Send>>,
+    pub on_publish: Option<OnPublish>,
 }
 
 impl Writer {
@@ -206,11 +212,7 @@ impl Writer {
     }
 
     /// What the act does to the graph: its source, its shape, and whom it concerns.
-    fn change(
-        &mut self,
-        ix: EntryIndex,
-        change: Change,
-    ) -> Result<(Option<u32>, Option<u32>, smallvec::SmallVec<[Handle; 1]>), StoreError> {
+    fn change(&mut self, ix: EntryIndex, change: Change) -> Result<Changed, StoreError> {
         match change {
             Change::Nothing => Ok((None, None, smallvec::SmallVec::new())),
             Change::Token(t) => {
@@ -284,11 +286,11 @@ impl Writer {
             TokenChange::Create(row) => {
                 let json = super::tokens::to_json(row);
                 self.db
-                    .prepare_cached("INSERT INTO token(id, hash, row, revoked, ix) VALUES(?1, ?2, ?3, 0, ?4)")
+                    .prepare_cached("INSERT INTO token(id, hash, row, revoked_at, ix) VALUES(?1, ?2, ?3, NULL, ?4)")
                     .and_then(|mut s| s.execute((&row.id[..], &row.hash[..], json, ix)))
             }
-            TokenChange::Revoke { id } => {
-                self.db.prepare_cached("UPDATE token SET revoked = 1 WHERE id = ?1").and_then(|mut s| s.execute([&id[..]]))
+            TokenChange::Revoke { id, at } => {
+                self.db.prepare_cached("UPDATE token SET revoked_at = ?2 WHERE id = ?1").and_then(|mut s| s.execute((&id[..], at.0)))
             }
         }
         .map(|_| ())

@@ -1,6 +1,7 @@
 //! Tests over the real data that lies beside the project where there is some.
 //! `scripts/test` leaves them out by name where there is none.
 mod openlineage;
+mod spine;
 
 use std::path::PathBuf;
 

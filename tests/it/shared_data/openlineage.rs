@@ -5,7 +5,7 @@ use crate::openlineage::{check_everything, core_schemas};
 use ledgerline::interop::openlineage::{batch, code, facets, facets_of, readable_sql};
 
 /// Each event with the name of its file.
-fn events() -> Vec<(String, Vec<u8>)> {
+pub fn events() -> Vec<(String, Vec<u8>)> {
     let root = super::folder().join("data/openlineage");
     let mut files: Vec<PathBuf> = Vec::new();
     for folder in ["", "dbt/after_run", "dbt/structured_logs", "dbt/all_pass"] {

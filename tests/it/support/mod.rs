@@ -28,9 +28,14 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with(&config())
+    }
+
+    /// With another configuration.
+    pub fn with(config: &Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ambient, clock) = Ambient::fixed(NOON, 7);
-        let app = App::open(folder.path(), &config(), ambient.clone()).unwrap();
+        let app = App::open(folder.path(), config, ambient.clone()).unwrap();
         Self { app, clock, folder, ambient }
     }
 

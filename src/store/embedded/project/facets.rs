@@ -77,6 +77,7 @@ impl Projector<'_> {
             }
         }
         let mut concerns: SmallVec<[Handle; 1]> = SmallVec::new();
+        let mut varying: SmallVec<[PlanFacet; 2]> = SmallVec::new();
         let entities = a
             .job
             .iter()
@@ -107,8 +108,15 @@ impl Projector<'_> {
                     blob: None,
                     symlinks: SmallVec::new(),
                 };
-                self.assert_facet(ix, stamp, &facet, false)?;
+                // A dataset on both sides asserts each facet once, as its output side has it.
+                match varying.iter_mut().find(|v| (v.node, v.name) == (facet.node, facet.name)) {
+                    Some(v) => *v = facet,
+                    None => varying.push(facet),
+                }
             }
+        }
+        for f in &varying {
+            self.assert_facet(ix, stamp, f, false)?;
         }
         Ok(concerns)
     }
@@ -129,11 +137,13 @@ impl Projector<'_> {
         {
             return Ok(false);
         }
-        let floor = self.neighbour(f, stamp, "<=", "DESC")?;
+        // Of a node that this very event names first, nothing is stored.
+        let fresh = self.topology.node(f.node).is_some_and(|n| n.recorded_from == position(ix));
+        let floor = if fresh { None } else { self.neighbour(f, stamp, "<=", "DESC")? };
         if planned && floor.as_ref().is_some_and(|r| r.says_as(f)) {
             return Ok(false);
         }
-        let next = self.neighbour(f, stamp, ">", "ASC")?;
+        let next = if fresh { None } else { self.neighbour(f, stamp, ">", "ASC")? };
         let end = next.as_ref().map_or(FOREVER, |n| n.start.us);
         let mut new = Row { start: stamp, rf: ix, until: end, digest: f.digest, deleted: f.deleted, blob: f.blob, by: ix };
         let mut again = None;
@@ -169,7 +179,11 @@ impl Projector<'_> {
         if new.start.us < new.until {
             self.begin_row(ix, f, &new, &f.symlinks)?;
         }
-        self.remember_last(f)?;
+        if next.is_none() && again.is_none() && new.start.us < new.until {
+            self.state.slots.insert(key, SlotState { digest: f.digest, deleted: f.deleted, start: stamp });
+        } else {
+            self.remember_last(f)?;
+        }
         Ok(true)
     }
 
@@ -217,7 +231,8 @@ impl Projector<'_> {
     fn begin_row(&mut self, ix: EntryIndex, f: &PlanFacet, r: &Row, symlinks: &[(NodeNo, bool)]) -> Result<(), StoreError> {
         self.db
             .prepare_cached(
-                "INSERT INTO facet(node, name, owner, vf, tie, rf, vu, ru, digest, deleted, blob, by) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, ?11)",
+                "INSERT INTO facet(node, name, owner, vf, tie, rf, vu, ru, digest, deleted, blob, by) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10, ?11) \
+                 ON CONFLICT DO UPDATE SET vu = ?7, ru = NULL, digest = ?8, deleted = ?9, blob = ?10, by = ?11",
             )
             .and_then(|mut s| {
                 s.execute(rusqlite::params![

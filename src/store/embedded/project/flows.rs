@@ -6,7 +6,7 @@ use super::{
 use crate::{
     domain::{
         assertion::Assertion,
-        flow::{Change, Interval, RunSide, Stream, affected, restate, splice},
+        flow::{Change, Interval, RunKey, RunSide, Stream, affected, restate, splice},
         id::EntryIndex,
         time::{FOREVER, Micros},
     },
@@ -84,8 +84,10 @@ impl Projector<'_> {
         change: &Change<NodeNo>,
     ) -> Result<(), StoreError> {
         let Some((job, _)) = self.topology.pair(pair) else { return Err(StoreError::Inconsistent { place: "pair" }) };
-        for dataset in affected(stream, change)? {
-            let (from, until, pieces) = restate(stream, change, dataset)?;
+        let fresh = self.state.fresh_pair == Some(pair);
+        let touched = if fresh { affected(&mut NoOther, change) } else { affected(stream, change) }?;
+        for dataset in touched {
+            let (from, until, pieces) = if fresh { restate(&mut NoOther, change, dataset) } else { restate(stream, change, dataset) }?;
             if from < until {
                 self.splice_flow(ix, pair, side, job, dataset, from, until, &pieces)?;
             }
@@ -106,13 +108,14 @@ impl Projector<'_> {
         pieces: &[Interval],
     ) -> Result<(), StoreError> {
         let key = (pair, side as u8, dataset);
-        let current = self.current_flow(key, from, until)?;
+        let db = self.db;
+        let nothing = self.state.stream(db, pair, side)?.is_empty();
+        let current = if nothing { Vec::new() } else { self.current_flow(key, from, until)? };
         let change = splice(&current, from, until, pieces);
         if change.ended.is_empty() && change.begun.is_empty() {
             return Ok(());
         }
-        let db = self.db;
-        let slots = self.open_slots(pair, side, job, dataset);
+        let slots = if change.ended.is_empty() { Vec::new() } else { self.open_slots(pair, side, job, dataset) };
         for i in &change.ended {
             db.prepare_cached("UPDATE flow SET ru = ?5 WHERE pair = ?1 AND side = ?2 AND dataset = ?3 AND vf = ?4 AND ru IS NULL")
                 .and_then(|mut s| s.execute((key.0, key.1, key.2, i.from.0, ix)))
@@ -121,9 +124,12 @@ impl Projector<'_> {
             self.topology.end_flow(slot.slot, ix);
         }
         for i in &change.begun {
-            db.prepare_cached("INSERT INTO flow(pair, side, dataset, vf, rf, vu, ru, by) VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7)")
-                .and_then(|mut s| s.execute((key.0, key.1, key.2, i.from.0, ix, i.until.0, i.by)))
-                .map_err(backend)?;
+            db.prepare_cached(
+                "INSERT INTO flow(pair, side, dataset, vf, rf, vu, ru, by) VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7) \
+                 ON CONFLICT DO UPDATE SET vu = ?6, ru = NULL, by = ?7",
+            )
+            .and_then(|mut s| s.execute((key.0, key.1, key.2, i.from.0, ix, i.until.0, i.by)))
+            .map_err(backend)?;
             self.topology
                 .add_flow(&FlowFact {
                     slot: 0,
@@ -174,6 +180,21 @@ impl Projector<'_> {
             .flows_of(end, side.list())
             .filter(|f| f.pair == pair && f.side == side && f.dataset == dataset && f.recorded_until == NEVER)
             .collect()
+    }
+}
+
+/// A (job, source) with no other run than the one at hand.
+struct NoOther;
+
+impl Stream<NodeNo> for NoOther {
+    type Error = StoreError;
+
+    fn after(&mut self, _: &RunKey) -> Result<Option<RunSide<NodeNo>>, StoreError> {
+        Ok(None)
+    }
+
+    fn before(&mut self, _: &RunKey) -> Result<Option<RunSide<NodeNo>>, StoreError> {
+        Ok(None)
     }
 }
 

@@ -69,7 +69,7 @@ impl Projector<'_> {
     pub(super) fn add_alias(&mut self, f: &AliasFact) -> Result<(), StoreError> {
         self.db
             .prepare_cached(
-                "INSERT INTO alias(a, b, kind, owner, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL) ON CONFLICT DO NOTHING",
+                "INSERT INTO alias(a, b, kind, owner, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL) ON CONFLICT DO UPDATE SET vu = ?7, ru = NULL",
             )
             .and_then(|mut s| s.execute((f.a, f.b, f.kind as u8, f.owner, f.valid_from.0, f.recorded_from, f.valid_until.0)))
             .map_err(backend)?;
@@ -229,7 +229,7 @@ impl Projector<'_> {
         }
         for i in &change.begun {
             self.db
-                .prepare_cached("INSERT INTO life(node, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, NULL)")
+                .prepare_cached("INSERT INTO life(node, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, NULL) ON CONFLICT DO UPDATE SET ru = NULL")
                 .and_then(|mut s| s.execute((node, i.from.0, ix, i.until.0)))
                 .map_err(backend)?;
             self.topology

@@ -82,11 +82,13 @@ impl Projector<'_> {
     /// # Errors
     /// The store's; the transaction must then be given up.
     pub fn apply(&mut self, ix: EntryIndex, a: &Assertion, ids: &EntityIds, shape: ShapeOf<'_>) -> Result<Applied, StoreError> {
+        let planned = matches!(shape, ShapeOf::Unplanned { .. });
         let (shape, plan) = match shape {
             ShapeOf::Known(shape) => (shape, self.plan(shape)?),
             ShapeOf::Unplanned { shape, details, blobs } => (shape, self.make_plan(ix, shape, a, ids, details, blobs)?),
         };
         let stamp = Stamp::new(a.time, plan.rank, &a.digest);
+        self.state.fresh_pair = self.state.fresh_pair.filter(|p| Some(*p) == plan.pair && planned);
         let start = match (&a.subject, plan.pair) {
             (Subject::Run { run_id, state }, Some(pair)) => {
                 let change = self.record_run(ix, pair, run_id, *state, a.time, shape)?;

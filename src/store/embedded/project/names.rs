@@ -69,6 +69,7 @@ impl Projector<'_> {
             .map_err(backend)?;
         self.state.pairs.insert((job, source), no);
         self.state.spans.push(0);
+        self.state.begin_pair(no);
         Ok(no)
     }
 

@@ -53,6 +53,8 @@ pub struct State {
     /// For nodes from before the start: no event is later than this.
     last_floor: i64,
     pub(super) run_next: u64,
+    /// The (job, source) that the event at hand is the first of: nothing is stored of it yet.
+    pub(super) fresh_pair: Option<PairNo>,
 }
 
 impl State {
@@ -71,6 +73,7 @@ impl State {
             last: Vec::new(),
             last_floor: i64::MIN,
             run_next: 0,
+            fresh_pair: None,
         };
         (|| {
             let mut s = db.prepare("SELECT id, integration, producer FROM source")?;
@@ -96,6 +99,14 @@ impl State {
         })()
         .map_err(backend)?;
         Ok(state)
+    }
+
+    /// A pair's first event: all its streams are empty, and need not be read.
+    pub(super) fn begin_pair(&mut self, pair: PairNo) {
+        self.fresh_pair = Some(pair);
+        for side in 0..4 {
+            self.streams.insert((pair, side), StreamState::default());
+        }
     }
 
     /// An event at `us` named the node.
@@ -136,6 +147,11 @@ impl State {
 }
 
 impl StreamState {
+    /// No interval of any flow is stored.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.end_max.is_none()
+    }
+
     /// An interval is there from now on.
     pub fn note(&mut self, dataset: NodeNo, from: Micros, until: Micros) {
         if until < crate::domain::time::FOREVER {

@@ -34,6 +34,10 @@ pub fn artifacts(reader: &Reader<'_>, keys: &[NodeKey], as_of: AsOf) -> Result<V
                     let mut dataset = artifact(reader, &mut classes, no, as_of)?;
                     dataset.key = NodeKey::Field(*id, field.clone());
                     dataset.kind = ArtifactKind::Field;
+                    dataset.name.name = format!("{}.{field}", dataset.name.name).into();
+                    for alias in &mut dataset.aliases {
+                        alias.name = format!("{}.{field}", alias.name).into();
+                    }
                     Ok(Some(dataset))
                 }
             }

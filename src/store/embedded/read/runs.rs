@@ -95,7 +95,7 @@ fn tell(reader: &Reader<'_>, facts: &mut RunFacts) -> Result<(), StoreError> {
             events.push(read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?);
         }
     }
-    events.sort_by(|a, b| (a.time, a.rank(), a.digest).cmp(&(b.time, b.rank(), b.digest)));
+    events.sort_by_key(|e| (e.time, e.rank(), e.digest));
     for e in &events {
         if let Subject::Run { state, .. } = e.subject {
             facts.state = state;

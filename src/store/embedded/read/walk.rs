@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How many nodes are expanded between two looks at the clock.
-const EXPANSIONS_A_LOOK: u32 = 128;
+const EXPANSIONS_A_LOOK: usize = 128;
 
 /// A neighbour of a class with what joins them.
 pub struct Neighbour {
@@ -92,7 +92,7 @@ impl Walker<'_> {
         for depth in 0..self.question.depth {
             let mut next: Vec<u32> = Vec::new();
             for (i, class) in level.iter().enumerate() {
-                if i as u32 % EXPANSIONS_A_LOOK == 0 && Instant::now() >= self.question.deadline {
+                if i.is_multiple_of(EXPANSIONS_A_LOOK) && Instant::now() >= self.question.deadline {
                     for rest in level.iter().skip(i) {
                         self.cut(*rest, IncompleteReason::Deadline);
                     }
@@ -229,7 +229,7 @@ impl Walker<'_> {
     }
 
     /// The walkable neighbours of a class in the asked direction.
-    fn collect(&mut self, class: u32, mut pruned: Option<&mut u32>) -> Result<Vec<Neighbour>, StoreError> {
+    fn collect(&mut self, class: u32, pruned: Option<&mut u32>) -> Result<Vec<Neighbour>, StoreError> {
         let Some(c) = self.classes.get(class) else { return Ok(Vec::new()) };
         if !c.alive {
             return Ok(Vec::new());
@@ -269,7 +269,7 @@ impl Walker<'_> {
         }
         let known = met.len();
         met.retain(|n| !n.open.is_empty());
-        if let Some(pruned) = pruned.as_deref_mut() {
+        if let Some(pruned) = pruned {
             *pruned += u32::try_from(known - met.len()).unwrap_or(u32::MAX);
         }
         Ok(met)

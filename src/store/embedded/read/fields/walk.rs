@@ -36,10 +36,13 @@ struct Neighbour {
     flows: SmallVec<[FlowFact; 1]>,
 }
 
+/// Column lineage in force of one output, by job and source.
+type Columns = Arc<Vec<(PairNo, InForce, Arc<FieldMap>)>>;
+
 /// Column lineage in force of one output name, per job, and the schemas of a class.
 #[derive(Default)]
 struct Known {
-    columns: FxHashMap<NodeNo, Arc<Vec<(PairNo, InForce, Arc<FieldMap>)>>>,
+    columns: FxHashMap<NodeNo, Columns>,
     schemas: FxHashMap<u32, Arc<Vec<Arc<FieldSet>>>>,
     readers: FxHashMap<NodeNo, Arc<Vec<PairNo>>>,
 }
@@ -156,7 +159,7 @@ impl Walker<'_> {
         Ok(found)
     }
 
-    fn columns(&mut self, node: NodeNo) -> Result<Arc<Vec<(PairNo, InForce, Arc<FieldMap>)>>, StoreError> {
+    fn columns(&mut self, node: NodeNo) -> Result<Columns, StoreError> {
         if let Some(known) = self.known.columns.get(&node) {
             return Ok(known.clone());
         }

@@ -1,0 +1,53 @@
+//! The GraphQL API: the schema, and how a request is executed against it. Knows
+//! nothing of HTTP.
+pub mod context;
+pub mod cursor;
+pub mod error;
+pub mod execute;
+pub mod id;
+pub mod input;
+pub mod limits;
+pub mod mutation;
+pub mod query;
+pub mod raw;
+pub mod response;
+pub mod scalar;
+pub mod settings;
+pub mod types;
+
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema as Built, SchemaBuilder, connection::Connection};
+
+pub use self::{cursor::CursorKey, execute::Executor, settings::GraphqlSettings};
+use self::{
+    mutation::Mutation,
+    query::Query,
+    types::{artifact::Artifact, event::LedgerEvent, token::Token},
+};
+
+type Schema = Built<Query, Mutation, EmptySubscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation, EmptySubscription)
+        .override_output_type_description::<Connection<String, Artifact>>("A page of artifacts.")
+        .override_output_type_description::<Connection<String, LedgerEvent>>("A page of entries.")
+        .override_output_type_description::<Connection<String, Token>>("A page of tokens.")
+}
+
+/// The schema as text, in an order that depends on nothing but the schema: what
+/// `ledgerline schema` prints and `schema.graphql` holds.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by()
+        .prefer_single_line_descriptions()
+        .use_space_ident();
+    let text = builder().finish().sdl_with_options(options);
+    // The exporter ends some lines and the text with blanks.
+    let mut trimmed = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    trimmed.truncate(trimmed.trim_end().len());
+    trimmed.push('\n');
+    trimmed
+}

@@ -1,0 +1,321 @@
+//! What can be asked.
+use std::sync::Arc;
+
+use async_graphql::{
+    Context, ID, InputObject, Interface, Object,
+    connection::{Connection, Edge},
+};
+
+use super::{
+    context::{Reading, reading, request},
+    cursor::{Cursor, Position},
+    error::{ApiError, Result},
+    id::GlobalId,
+    input::{ArtifactKind, ArtifactRef, AsOf, PAGE_DEFAULT, PAGE_MAX, price, run_id, size},
+    raw::{LineageAnswer, Plan},
+    scalar::Long,
+    types::{
+        artifact::Artifact,
+        event::LedgerEvent,
+        ledger::Ledger,
+        lineage::{Answered, LineageOptions, lineage_price, root_at},
+        run::Run,
+        token::Token,
+        viewer::Viewer,
+    },
+};
+use crate::{
+    access::Action,
+    app::{AppError, Code, view::AskedAsOf},
+    domain::{
+        catalog::{ArtifactPage, ArtifactRef as Reference, EntryPage},
+        lineage::{AsOf as Instant, NodeKey},
+    },
+    telemetry::name,
+};
+
+/// Anything with an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The id, opaque and the same on every server of an installation."))]
+pub enum Node {
+    Artifact(Artifact),
+    Run(Run),
+    LedgerEvent(LedgerEvent),
+}
+
+/// Which artifacts to list. Every member narrows.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct ArtifactFilter {
+    /// Of these kinds.
+    pub kinds: Option<Vec<ArtifactKind>>,
+    /// In this namespace.
+    pub namespace: Option<String>,
+    /// With a name that begins so.
+    pub name_prefix: Option<String>,
+}
+
+/// Which entries to list. Every member narrows.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Of these types, such as `openlineage.run.v1`.
+    pub types: Option<Vec<String>>,
+}
+
+/// The root of all questions. One request reads one state of the ledger, whatever it asks for.
+pub struct Query;
+
+/// The root of all questions. One request reads one state of the ledger, whatever it asks for.
+#[Object]
+impl Query {
+    /// Whatever has that id; none for what is unknown or hidden.
+    #[graphql(complexity = "3 + child_complexity")]
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "An id of an earlier answer.")] id: ID) -> Result<Option<Node>> {
+        let reading = reading(ctx).await?;
+        match GlobalId::parse(&id).map_err(|e| ApiError::input("id", e.to_string()))? {
+            GlobalId::Node(key) => {
+                let as_of = reading.view.resolve_as_of(None).await?;
+                Ok(artifact(reading, key, as_of).await?.map(Node::Artifact))
+            }
+            GlobalId::Run(id) => {
+                let as_of = reading.view.resolve_as_of(None).await?;
+                Ok(reading.run(id, as_of).await?.map(|facts| Node::Run(Run { facts, as_of })))
+            }
+            GlobalId::Event(index) => Ok(reading.entry(index).await?.map(|entry| Node::LedgerEvent(LedgerEvent(entry)))),
+        }
+    }
+
+    /// An artifact; none for what is unknown or hidden.
+    #[graphql(complexity = "3 + child_complexity")]
+    async fn artifact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "ref", desc = "Which one.")] reference: ArtifactRef,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+    ) -> Result<Option<Artifact>> {
+        let reading = reading(ctx).await?;
+        let reference = reference.read("ref")?;
+        let as_of = reading.view.resolve_as_of(as_of.map(Into::into)).await?;
+        let key = match reference {
+            Reference::Key(key) => Some(key),
+            reference => reading.view.resolve(&[reference], as_of.size).await?.pop().flatten(),
+        };
+        match key {
+            Some(key) => artifact(reading, key, as_of).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The artifacts alive at an instant, sorted by namespace, name and kind. Pages go on at the instant of the first one.
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    async fn artifacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+        #[graphql(desc = "Which ones.")] filter: Option<ArtifactFilter>,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+    ) -> Result<Connection<String, Artifact>> {
+        let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
+        let reading = reading(ctx).await?;
+        let key = &request(ctx)?.cursor_key;
+        let cursor = after.map(|text| open(key, &text)).transpose()?;
+        let (after, as_of) = match cursor {
+            Some(Cursor { as_of: stood_on, position: Position::Artifact(name, kind) }) => {
+                (Some((name, kind)), reading.view.resolve_as_of(Some(same_instant(stood_on, as_of)?)).await?)
+            }
+            Some(_) => return Err(not_of_this_list()),
+            None => (None, reading.view.resolve_as_of(as_of.map(Into::into)).await?),
+        };
+        let filter = filter.unwrap_or_default();
+        let page = ArtifactPage {
+            kinds: filter.kinds.unwrap_or_default().into_iter().map(Into::into).collect(),
+            namespace: filter.namespace.map(Into::into),
+            name_prefix: filter.name_prefix.map(Into::into),
+            after: after.clone(),
+            limit: first + 1,
+        };
+        let mut found = reading.view.artifact_page(&page, as_of).await?;
+        let more = found.len() > first;
+        found.truncate(first);
+        let mut connection = Connection::new(after.is_some(), more);
+        connection.edges.extend(found.into_iter().map(|facts| {
+            let cursor = key.seal(&Cursor { as_of, position: Position::Artifact(facts.name.clone(), facts.kind) });
+            Edge::new(cursor, Artifact { facts: Arc::new(facts), as_of })
+        }));
+        Ok(connection)
+    }
+
+    /// A run; none for what is unknown or hidden.
+    #[graphql(complexity = "3 + child_complexity")]
+    async fn run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "OpenLineage's runId.")] run_id: ID,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+    ) -> Result<Option<Run>> {
+        let reading = reading(ctx).await?;
+        let id = self::run_id("runId", &run_id)?;
+        let as_of = reading.view.resolve_as_of(as_of.map(Into::into)).await?;
+        Ok(reading.run(id, as_of).await?.map(|facts| Run { facts, as_of }))
+    }
+
+    /// The graph around some nodes. A start that no entry names is the error `NOT_FOUND`; one that is not alive, or has no edges, is answered alone.
+    #[graphql(complexity = "lineage_price(options, child_complexity)")]
+    async fn lineage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where to begin.")] from: Vec<ArtifactRef>,
+        #[graphql(desc = "How far to go and what to show.")] options: Option<LineageOptions>,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+        #[graphql(desc = "The answer must stand on at least so many entries, or is the error `STALE`.")] min_ledger_size: Option<Long>,
+    ) -> Result<LineageAnswer> {
+        let reading = reading(ctx).await?;
+        fresh_enough(reading, min_ledger_size)?;
+        let starts = from.into_iter().enumerate().map(|(i, start)| start.read(&format!("from.{i}"))).collect::<Result<Vec<_>>>()?;
+        let options = options.unwrap_or_default().read()?;
+        let as_of = reading.view.resolve_as_of(as_of.map(Into::into)).await?;
+        let began = std::time::Instant::now();
+        let walk = reading.view.lineage(&starts, options, as_of).await?;
+        metrics::histogram!(name::LINEAGE_SECONDS).record(began.elapsed());
+        #[expect(clippy::cast_precision_loss, reason = "a count of nodes, for a histogram")]
+        metrics::histogram!(name::LINEAGE_NODES).record(walk.nodes.len() as f64);
+        // Read here, so that the fields below need no store and come in the order asked.
+        let root = match ctx.look_ahead().field("asOf").field("rootHash").exists() {
+            true => Some(root_at(ctx, as_of).await?),
+            false => None,
+        };
+        Ok(LineageAnswer { answered: Arc::new(Answered { walk, as_of, root }), plan: Plan::of(&[ctx.field()]) })
+    }
+
+    /// An entry of the ledger; none for what is unknown or hidden.
+    #[graphql(complexity = "3 + child_complexity")]
+    async fn event(&self, ctx: &Context<'_>, #[graphql(desc = "The entry's index.")] index: Long) -> Result<Option<LedgerEvent>> {
+        Ok(reading(ctx).await?.entry(index.0).await?.map(LedgerEvent))
+    }
+
+    /// The entries of the ledger, in its order.
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+        #[graphql(desc = "Which ones.")] filter: Option<EventFilter>,
+    ) -> Result<Connection<String, LedgerEvent>> {
+        let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
+        let reading = reading(ctx).await?;
+        let key = &request(ctx)?.cursor_key;
+        let after = match after.map(|text| open(key, &text)).transpose()? {
+            Some(Cursor { position: Position::Event(index), .. }) => Some(index),
+            Some(_) => return Err(not_of_this_list()),
+            None => None,
+        };
+        let types = filter.unwrap_or_default().types.unwrap_or_default();
+        let page = EntryPage { event_types: types.into_iter().map(Into::into).collect(), after, limit: first + 1 };
+        let as_of = reading.view.resolve_as_of(None).await?;
+        let mut found = reading.view.entry_page(&page).await?;
+        let more = found.len() > first;
+        found.truncate(first);
+        let mut connection = Connection::new(after.is_some(), more);
+        connection.edges.extend(found.into_iter().map(|entry| {
+            let cursor = key.seal(&Cursor { as_of, position: Position::Event(entry.index) });
+            Edge::new(cursor, LedgerEvent(Arc::new(entry)))
+        }));
+        Ok(connection)
+    }
+
+    /// The ledger, as this request reads it.
+    async fn ledger(&self, ctx: &Context<'_>) -> Result<Ledger> {
+        if !request(ctx)?.principal.may(Action::ReadLedgerHead) {
+            return Err(ApiError::forbidden("no role of the token reads the ledger's head"));
+        }
+        Ok(Ledger(reading(ctx).await?.view.head()))
+    }
+
+    /// Who is asking, and what they may do.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
+        Ok(Viewer(request(ctx)?.principal.clone()))
+    }
+
+    /// The tokens of this server, oldest first, never their secrets.
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    async fn tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+    ) -> Result<Connection<String, Token>> {
+        let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
+        let request = request(ctx)?;
+        let after = match after.map(|text| open(&request.cursor_key, &text)).transpose()? {
+            Some(Cursor { position: Position::Token(at, id), .. }) => Some((at, id)),
+            Some(_) => return Err(not_of_this_list()),
+            None => None,
+        };
+        let mut tokens: Vec<_> =
+            request.app.tokens(&request.principal).await?.into_iter().map(|t| ((t.created_at, Box::<str>::from(t.id.text())), t)).collect();
+        tokens.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let begun = after.is_some();
+        let mut rest = tokens.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
+        let as_of = Instant { valid_at: crate::domain::time::DAWN, size: request.app.ledger_size() };
+        let page: Vec<_> = rest.by_ref().take(first).collect();
+        let mut connection = Connection::new(begun, rest.peek().is_some());
+        connection.edges.extend(page.into_iter().map(|((at, id), token)| {
+            Edge::new(request.cursor_key.seal(&Cursor { as_of, position: Position::Token(at, id) }), Token::from(token))
+        }));
+        Ok(connection)
+    }
+}
+
+async fn artifact(reading: &Reading, key: NodeKey, as_of: Instant) -> Result<Option<Artifact>> {
+    Ok(reading.artifact(key, as_of).await?.map(|facts| Artifact { facts, as_of }))
+}
+
+fn open(key: &super::cursor::CursorKey, text: &str) -> Result<Cursor> {
+    key.open(text).map_err(|e| ApiError::input("after", e.to_string()))
+}
+
+fn not_of_this_list() -> ApiError {
+    ApiError::input("after", super::cursor::NotACursor.to_string())
+}
+
+/// A later page stands on the instant of the first one; asking for another one
+/// with the same cursor contradicts itself.
+fn same_instant(stood_on: Instant, asked: Option<AsOf>) -> Result<AskedAsOf> {
+    let asked = AskedAsOf::from(asked.unwrap_or_default());
+    let other = asked.valid_at.is_some_and(|t| t != stood_on.valid_at) || asked.ledger_size.is_some_and(|n| n != stood_on.size);
+    if other {
+        return Err(ApiError::input("asOf", "the cursor in `after` stands on another instant; leave `asOf` out, or begin anew"));
+    }
+    Ok(AskedAsOf { valid_at: Some(stood_on.valid_at), ledger_size: Some(stood_on.size) })
+}
+
+fn fresh_enough(reading: &Reading, min: Option<Long>) -> Result<()> {
+    let size = reading.view.head().size;
+    match min {
+        Some(Long(min)) if min > size => {
+            Err(AppError::new(Code::Stale, format!("the ledger has {size} entries, at least {min} were asked for"))
+                .at("minLedgerSize")
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::graphql::scalar::DateTime, domain::time::Micros};
+
+    #[test]
+    fn a_page_goes_on_at_the_instant_of_its_cursor() {
+        let stood_on = Instant { valid_at: Micros(5), size: 7 };
+        let same = |asked| same_instant(stood_on, asked).map(|a| (a.valid_at, a.ledger_size)).map_err(|e| e.code());
+        let expected = Ok((Some(Micros(5)), Some(7)));
+        assert_eq!(same(None), expected);
+        assert_eq!(same(Some(AsOf { valid_at: Some(DateTime(Micros(5))), ledger_size: None })), expected);
+        assert_eq!(same(Some(AsOf { valid_at: None, ledger_size: Some(Long(7)) })), expected);
+        assert_eq!(same(Some(AsOf { valid_at: None, ledger_size: Some(Long(8)) })), Err(Code::BadUserInput));
+        assert_eq!(same(Some(AsOf { valid_at: Some(DateTime(Micros(6))), ledger_size: Some(Long(7)) })), Err(Code::BadUserInput));
+    }
+}

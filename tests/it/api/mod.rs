@@ -1,0 +1,7 @@
+//! The border: GraphQL and HTTP, over a real application and a real socket.
+mod auth;
+mod graphql;
+mod ingest;
+mod ledger;
+mod schema;
+mod stand;

@@ -1,0 +1,261 @@
+//! Plays a history into a server and asks the server and the oracle the same
+//! questions: after each event, and when all are in, at every earlier size again.
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use ledgerline::domain::{
+    kind::ArtifactKind,
+    lineage::{Direction, Level},
+    name::Name,
+    time::{MINUTE, Micros},
+};
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Options, walk},
+    compare::{ARTIFACT, LINEAGE, Labels, difference, expected, expected_artifact, label, served, served_artifact},
+    event::Event,
+    model::Model,
+    world::{IdOf, Place, Standing, World},
+};
+
+/// How many questions are asked after each event, and how many again of each size at the end.
+const ON_THE_WAY: usize = 3;
+const IN_THE_END: usize = 11;
+
+/// Sends one event for an integration; gives the ledger's size after it.
+pub type Send<'f> = &'f mut dyn FnMut(&str, &Value) -> u64;
+/// Asks one GraphQL query with variables; gives the whole response.
+pub type Ask<'f> = &'f mut dyn FnMut(&str, Value) -> Value;
+
+/// Sends the history and compares. `id_of` gives ids in the server's order of bytes.
+/// Returns the number of comparisons made.
+///
+/// # Errors
+/// The first difference as text: question, lines that differ, the events so far.
+pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(String, Value)]) -> Result<usize, String> {
+    let mut check = Check { id_of, ask, jobs: Labels::new(), asked_jobs: BTreeSet::new(), chance: Chance(1), made: 0 };
+    let (mut events, mut seen, mut sizes) = (Vec::new(), HashSet::new(), Vec::<u64>::new());
+    let mut models = Vec::new();
+    for (integration, json) in history {
+        let event = Event::read(integration, json);
+        check.chance.stir(&event.digest);
+        let size = send(integration, json);
+        let is_new = seen.insert((event.source.clone(), event.digest));
+        let grew = sizes.last().is_none_or(|last| *last < size);
+        if is_new != grew {
+            let what = if is_new { "a new event" } else { "a repetition" };
+            return Err(with_events(&format!("{what} left the ledger so: {json}"), history, size));
+        }
+        if !is_new {
+            continue;
+        }
+        events.push(Arc::new(event));
+        sizes.push(size);
+        models.push(Model::of(&events));
+        let model = &models[models.len() - 1];
+        for _ in 0..ON_THE_WAY {
+            check.question(model, size).map_err(|e| with_events(&e, history, size))?;
+        }
+    }
+    for (size, model) in sizes.iter().zip(&models) {
+        for _ in 0..IN_THE_END {
+            check.question(model, *size).map_err(|e| with_events(&e, history, *size))?;
+        }
+        let all = &models[models.len() - 1];
+        if let Some(later) = all.datasets.iter().find(|d| model.dataset(&d.name).is_none()) {
+            check.not_found(&later.name, *size).map_err(|e| with_events(&e, history, *size))?;
+        }
+    }
+    Ok(check.made)
+}
+
+fn with_events(problem: &str, history: &[(String, Value)], size: u64) -> String {
+    let lines: Vec<String> = history.iter().map(|(integration, json)| format!("{integration} {json}")).collect();
+    format!("{problem}\nat ledger size {size}; the history:\n{}", lines.join("\n"))
+}
+
+struct Check<'f> {
+    id_of: IdOf<'f>,
+    ask: Ask<'f>,
+    jobs: Labels,
+    asked_jobs: BTreeSet<Name>,
+    chance: Chance,
+    made: usize,
+}
+
+impl Check<'_> {
+    /// One question, chosen by chance.
+    fn question(&mut self, model: &Model, size: u64) -> Result<(), String> {
+        let chance = &mut self.chance;
+        let beyond = [model.instants[0], *model.instants.last().unwrap_or(&model.instants[0])];
+        let at = match chance.below(8) {
+            0 => Micros(beyond[0].0 - MINUTE),
+            1 | 2 => Micros(beyond[1].0 + MINUTE),
+            3 => Micros(chance.pick(&model.instants).0 - 1),
+            4 => *chance.pick(&model.instants),
+            // The later, the more there is.
+            _ => *chance.pick(&model.instants[model.instants.len() / 2..]),
+        };
+        let world = World::new(model, at, self.id_of);
+        let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
+        match chance.below(8) {
+            0 if !model.datasets.is_empty() => self.artifact(&world, as_of),
+            1..=3 => self.lineage(&world, Level::Field, as_of),
+            _ => self.lineage(&world, Level::Artifact, as_of),
+        }
+    }
+
+    fn artifact(&mut self, world: &World<'_>, as_of: Value) -> Result<(), String> {
+        let dataset = self.chance.below(world.model.datasets.len());
+        let variables = json!({ "ref": { "dataset": name_ref(&world.model.datasets[dataset].name) }, "asOf": as_of });
+        let response = (self.ask)(ARTIFACT, variables.clone());
+        self.made += 1;
+        equal(&expected_artifact(world, dataset), &served_artifact(&response["data"]["artifact"]), &variables, &response)
+    }
+
+    fn lineage(&mut self, world: &World<'_>, level: Level, as_of: Value) -> Result<(), String> {
+        let (mut from, mut places) = (Vec::new(), Vec::new());
+        for _ in 0..1 + self.chance.below(5) / 4 {
+            if let Some((reference, place)) = self.telling_start(world, level) {
+                from.push(reference);
+                places.extend(place);
+            }
+        }
+        if from.is_empty() {
+            return Ok(());
+        }
+        let mut options = Options {
+            direction: *self.chance.pick(&[Direction::Upstream, Direction::Downstream, Direction::Both]),
+            level,
+            depth: *self.chance.pick(&[0, 1, 1, 2, 3, 4, 20]),
+            nodes_max: 200,
+            per_node_max: 20,
+            include_deleted: self.chance.below(4) == 0,
+            include_self_loops: self.chance.below(2) == 0,
+        };
+        // How dead nodes count against caps is left open, so the two are not mixed.
+        if !options.include_deleted && self.chance.below(3) == 0 {
+            options.nodes_max = places.len() + self.chance.below(5);
+            options.per_node_max = 1 + self.chance.below(3);
+        }
+        self.label_jobs(world.model);
+        let direction = match options.direction {
+            Direction::Upstream => "UPSTREAM",
+            Direction::Downstream => "DOWNSTREAM",
+            Direction::Both => "BOTH",
+        };
+        let variables = json!({
+            "from": from,
+            "asOf": as_of,
+            "options": {
+                "direction": direction,
+                "depth": options.depth,
+                "level": if level == Level::Field { "FIELD" } else { "ARTIFACT" },
+                "maxNodes": options.nodes_max,
+                "perNodeLimit": options.per_node_max,
+                "includeDeleted": options.include_deleted,
+                "includeSelfLoops": options.include_self_loops,
+            }
+        });
+        let response = (self.ask)(LINEAGE, variables.clone());
+        self.made += 1;
+        let answer = walk(world, &places, options);
+        equal(&expected(world, &answer, level), &served(&response["data"]["lineage"], level, &self.jobs), &variables, &response)
+    }
+
+    /// A start, mostly one from which the walk can go somewhere.
+    fn telling_start(&mut self, world: &World<'_>, level: Level) -> Option<(Value, Vec<Place>)> {
+        let goes = |places: &[Place]| {
+            let mut open = world.graph(level).edges.iter().filter(|(_, s)| **s != Standing::Known).map(|(e, _)| e);
+            open.any(|e| places.contains(&e.from) || places.contains(&e.to))
+        };
+        for _ in 0..4 {
+            let start = self.start(world, level);
+            if start.as_ref().is_some_and(|(_, places)| goes(places)) || self.chance.below(6) == 0 {
+                return start;
+            }
+        }
+        self.start(world, level)
+    }
+
+    /// A start by name: an artifact; a field; or a living dataset with a schema, for all its fields.
+    fn start(&mut self, world: &World<'_>, level: Level) -> Option<(Value, Vec<Place>)> {
+        let model = world.model;
+        if level == Level::Artifact {
+            let at = self.chance.below(model.datasets.len() + model.jobs.len());
+            let (kind, member, name) = match model.datasets.get(at) {
+                Some(dataset) => (ArtifactKind::Dataset, "dataset", &dataset.name),
+                None => (ArtifactKind::Job, "job", &model.jobs[at - model.datasets.len()].name),
+            };
+            return Some((json!({ member: name_ref(name) }), vec![world.place(kind, name)?]));
+        }
+        let fields: Vec<&(usize, String)> = model.fields.iter().collect();
+        let (dataset, field) = fields.get(self.chance.below(fields.len().max(1)))?;
+        let name = &model.datasets[*dataset].name;
+        let listed = world.schema_columns(*dataset).filter(|c| !c.is_empty() && world.class_of(*dataset).alive);
+        if let Some(columns) = listed.filter(|_| self.chance.below(4) == 0) {
+            let places = columns.iter().map(|c| world.field_place(name, c)).collect::<Option<_>>();
+            return Some((json!({ "dataset": name_ref(name) }), places?));
+        }
+        let reference = json!({ "field": { "namespace": &*name.namespace, "dataset": &*name.name, "field": field } });
+        Some((reference, vec![world.field_place(name, field)?]))
+    }
+
+    /// Learns the ids of jobs, which edges between fields carry.
+    fn label_jobs(&mut self, model: &Model) {
+        for job in &model.jobs {
+            if self.asked_jobs.insert(job.name.clone()) {
+                let response = (self.ask)(ARTIFACT, json!({ "ref": { "job": name_ref(&job.name) } }));
+                let id = response["data"]["artifact"]["id"].as_str().unwrap_or_default();
+                self.jobs.insert(id.to_owned(), label(ArtifactKind::Job, &job.name));
+            }
+        }
+    }
+
+    /// A name that only later entries name is not found.
+    fn not_found(&mut self, name: &Name, size: u64) -> Result<(), String> {
+        let variables = json!({ "from": [{ "dataset": name_ref(name) }], "asOf": { "ledgerSize": size } });
+        let response = (self.ask)(LINEAGE, variables.clone());
+        self.made += 1;
+        let code = response["errors"][0]["extensions"]["code"].as_str().unwrap_or("no error");
+        equal("NOT_FOUND", code, &variables, &response)
+    }
+}
+
+fn equal(expected: &str, served: &str, variables: &Value, response: &Value) -> Result<(), String> {
+    match difference(expected, served) {
+        None => Ok(()),
+        Some(lines) => {
+            let errors = response.get("errors").map_or(String::new(), |e| format!("\nerrors: {e}"));
+            Err(format!("{lines}\nasked: {variables}{errors}\nthe oracle in full:\n{expected}"))
+        }
+    }
+}
+
+fn name_ref(name: &Name) -> Value {
+    json!({ "namespace": &*name.namespace, "name": &*name.name })
+}
+
+/// Choices that depend on the history alone (SplitMix64 over its digests).
+struct Chance(u64);
+
+impl Chance {
+    fn stir(&mut self, digest: &[u8; 32]) {
+        self.0 = digest.iter().fold(self.0, |h, b| h.wrapping_mul(0x0100_0000_01B3) ^ u64::from(*b));
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((z ^ (z >> 31)) % n.max(1) as u64).unwrap_or(0)
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}

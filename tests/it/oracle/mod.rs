@@ -1,0 +1,22 @@
+//! The oracle of the behaviour suite: a naive, independent reading of design §4
+//! and of the contract's lineage, a generator of small wild histories, and a
+//! driver that holds a server's answers against it.
+//!
+//! [`event`] reads OpenLineage, [`stream`] holds what one job said through one
+//! source, [`model`] all facts that a ledger of one size knows, [`world`] joins
+//! them at an instant, [`answer`] walks, [`compare`]
+//! writes answers as text, [`driver`] asks. `model` says how the text is read
+//! where it leaves something open.
+pub mod answer;
+pub mod compare;
+pub mod driver;
+pub mod event;
+pub mod generator;
+pub mod model;
+pub mod stream;
+pub mod world;
+
+mod mirror;
+mod properties;
+mod sentences;
+mod shared_data;

@@ -1,0 +1,408 @@
+//! The world at one instant, as one [`Model`] knows it: nodes (classes of names),
+//! and the graph that a walk sees, at artifact and at field level.
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use ledgerline::domain::{
+    kind::ArtifactKind,
+    lineage::{FlowKind, Level},
+    name::Name,
+    source::Source,
+    time::{FOREVER, Micros},
+};
+use serde_json::Value;
+
+use super::{
+    event::{Columns, columns},
+    model::{DatasetIx, IncIx, JobIx, Model, Named, in_force},
+    stream::Stream,
+};
+
+/// Gives a name's id. Ids are opaque here; only their order matters.
+pub type IdOf<'f> = &'f dyn Fn(ArtifactKind, &Name) -> [u8; 16];
+
+/// A node of a graph, ordered as walks order neighbours: by id bytes. A field's
+/// id is that of its dataset and then its name; artifacts have an empty one.
+pub type Place = ([u8; 16], String);
+
+/// A class of names at the instant.
+#[derive(Debug)]
+pub struct Class {
+    /// Names that mean it, the representative first, the others by bytes.
+    pub names: Vec<DatasetIx>,
+    pub alive: bool,
+    /// The end of its last life, when it is not alive.
+    pub deleted_at: Option<Micros>,
+}
+
+/// A node as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub kind: ArtifactKind,
+    pub name: Name,
+    pub aliases: Vec<Name>,
+    pub alive: bool,
+    pub deleted_at: Option<Micros>,
+    /// The earliest event time that names it.
+    pub first: Micros,
+}
+
+/// One edge per (from, to, kind, job), the way the data goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    pub from: Place,
+    pub to: Place,
+    pub kind: Kind,
+    /// Where the edge does not end in it.
+    pub job: Option<JobIx>,
+}
+
+/// [`FlowKind`] by its word, for an order that reads well.
+pub type Kind = &'static str;
+
+/// The word of a kind of flow.
+pub const fn word(kind: FlowKind) -> Kind {
+    match kind {
+        FlowKind::Used => "USED",
+        FlowKind::WasGeneratedBy => "WAS_GENERATED_BY",
+        FlowKind::WasDerivedFrom => "WAS_DERIVED_FROM",
+    }
+}
+
+/// How an edge stands at the instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Known at the ledger size, no more: closed, not yet open, or of an ended incarnation.
+    Known,
+    /// Open, and an end of it is dead: shown with `includeDeleted`, never walked through.
+    Tombstone,
+    /// Open, and both ends alive.
+    Walkable,
+}
+
+/// All nodes and edges of a level at the instant.
+#[derive(Default)]
+pub struct Graph {
+    pub nodes: BTreeMap<Place, Shown>,
+    pub edges: BTreeMap<Edge, Standing>,
+}
+
+/// How one end of a flow stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Alive,
+    Dead,
+    /// The flow belongs to an incarnation that is not the node's present one.
+    Stale,
+}
+
+/// The world at one instant.
+pub struct World<'m> {
+    pub model: &'m Model,
+    pub at: Micros,
+    job_ids: Vec<[u8; 16]>,
+    dataset_ids: Vec<[u8; 16]>,
+    class: Vec<IncIx>,
+    classes: BTreeMap<IncIx, Class>,
+    artifacts: OnceCell<Graph>,
+    fields: OnceCell<Graph>,
+}
+
+impl<'m> World<'m> {
+    pub fn new(model: &'m Model, at: Micros, id_of: IdOf<'_>) -> Self {
+        let class = model.classes(at);
+        let mut classes = BTreeMap::new();
+        for root in class.iter().copied().collect::<BTreeSet<_>>() {
+            let mut names: Vec<DatasetIx> = (0..model.datasets.len()).filter(|n| class[model.meaning(*n, at)] == root).collect();
+            // Datasets are in order of their bytes, so the first of the earliest represents.
+            if let Some(first) = (0..names.len()).min_by_key(|i| model.datasets[names[*i]].first) {
+                names[..=first].rotate_right(1);
+            }
+            let lives = || (0..class.len()).filter(|i| class[*i] == root).flat_map(|i| model.lives(i));
+            let alive = !names.is_empty() && lives().any(|(from, until)| from <= at && at < until);
+            let deleted_at = lives().map(|l| l.1).filter(|until| *until <= at).max().filter(|_| !alive);
+            classes.insert(root, Class { names, alive, deleted_at });
+        }
+        let ids = |kind, named: &[Named]| named.iter().map(|n| id_of(kind, &n.name)).collect();
+        let (job_ids, dataset_ids) = (ids(ArtifactKind::Job, &model.jobs), ids(ArtifactKind::Dataset, &model.datasets));
+        Self { model, at, job_ids, dataset_ids, class, classes, artifacts: OnceCell::new(), fields: OnceCell::new() }
+    }
+
+    /// The class that a name means.
+    pub fn class_of(&self, name: DatasetIx) -> &Class {
+        &self.classes[&self.root(name)]
+    }
+
+    fn root(&self, name: DatasetIx) -> IncIx {
+        self.class[self.model.meaning(name, self.at)]
+    }
+
+    /// The class of an incarnation, or of what its name means when no name means it any more.
+    fn home(&self, name: DatasetIx, s: Micros) -> IncIx {
+        let own = self.class[self.model.incarnation(name, s)];
+        if self.classes[&own].names.is_empty() { self.root(name) } else { own }
+    }
+
+    /// The node of a dataset's or job's name.
+    pub fn place(&self, kind: ArtifactKind, name: &Name) -> Option<Place> {
+        match kind {
+            ArtifactKind::Job => self.model.job(name).map(|j| self.job_place(j)),
+            _ => self.model.dataset(name).map(|d| self.class_place(self.root(d))),
+        }
+    }
+
+    /// The node of a field, if some entry names it, by any name of its dataset's class.
+    pub fn field_place(&self, dataset: &Name, field: &str) -> Option<Place> {
+        let root = self.root(self.model.dataset(dataset)?);
+        let known = self.classes[&root].names.iter().any(|n| self.model.fields.contains(&(*n, field.to_owned())));
+        known.then(|| self.field_place_of(root, field))
+    }
+
+    fn job_place(&self, job: JobIx) -> Place {
+        (self.job_ids[job], String::new())
+    }
+
+    fn class_place(&self, root: IncIx) -> Place {
+        self.field_place_of(root, "")
+    }
+
+    fn field_place_of(&self, root: IncIx, field: &str) -> Place {
+        (self.dataset_ids[self.classes[&root].names[0]], field.to_owned())
+    }
+
+    /// All that a walk at that level can meet.
+    pub fn graph(&self, level: Level) -> &Graph {
+        match level {
+            Level::Artifact => self.artifacts.get_or_init(|| self.artifact_graph()),
+            Level::Field => self.fields.get_or_init(|| self.field_graph()),
+        }
+    }
+
+    fn artifact_graph(&self) -> Graph {
+        let mut graph = Graph::default();
+        for (job, named) in self.model.jobs.iter().enumerate() {
+            let alive = named.mentions.iter().any(|(te, _)| *te <= self.at);
+            let shown = Shown {
+                kind: ArtifactKind::Job,
+                name: named.name.clone(),
+                aliases: Vec::new(),
+                alive,
+                deleted_at: None,
+                first: named.first,
+            };
+            graph.nodes.insert(self.job_place(job), shown);
+        }
+        for (root, class) in self.classes.iter().filter(|(_, c)| !c.names.is_empty()) {
+            graph.nodes.insert(self.class_place(*root), self.shown(class));
+        }
+        for ((job, _), stream) in &self.model.streams {
+            for side in [0, 1] {
+                for (name, s) in stream.ever(side) {
+                    let edge = self.artifact_edge(*job, side, self.home(name, s));
+                    let deciders = [stream.open_by_run(side, name, self.at), stream.open_by_design(side, name, self.at)];
+                    let standing = deciders.into_iter().flatten().filter(|d| self.home(name, *d) == self.home(name, s));
+                    let standing = standing.map(|d| standing_of([self.end(name, d), End::Alive])).max().unwrap_or(Standing::Known);
+                    let now = graph.edges.entry(edge).or_insert(standing);
+                    *now = standing.max(*now);
+                }
+            }
+        }
+        graph
+    }
+
+    fn artifact_edge(&self, job: JobIx, side: usize, root: IncIx) -> Edge {
+        let (job, dataset) = (self.job_place(job), self.class_place(root));
+        if side == 0 {
+            Edge { from: dataset, to: job, kind: word(FlowKind::Used), job: None }
+        } else {
+            Edge { from: job, to: dataset, kind: word(FlowKind::WasGeneratedBy), job: None }
+        }
+    }
+
+    fn shown(&self, class: &Class) -> Shown {
+        let name = |n: &DatasetIx| self.model.datasets[*n].name.clone();
+        Shown {
+            kind: ArtifactKind::Dataset,
+            name: name(&class.names[0]),
+            aliases: class.names[1..].iter().map(name).collect(),
+            alive: class.alive,
+            deleted_at: class.deleted_at,
+            first: self.model.datasets[class.names[0]].first,
+        }
+    }
+
+    /// How the dataset's end of a flow decided by a run or event that starts at s stands.
+    fn end(&self, name: DatasetIx, s: Micros) -> End {
+        let incarnation = self.model.incarnation(name, s);
+        let class = &self.classes[&self.class[incarnation]];
+        match (class.names.is_empty(), class.alive) {
+            (true, _) => End::Stale,
+            (false, false) => End::Dead,
+            (false, true) if self.model.undropped(incarnation, s, self.at) => End::Alive,
+            (false, true) => End::Stale,
+        }
+    }
+
+    /// Whether a flow decided at s belongs to that node's present incarnation (or,
+    /// of a dead node, to the class).
+    fn belongs(&self, name: DatasetIx, s: Micros, root: IncIx) -> bool {
+        self.class[self.model.incarnation(name, s)] == root && self.end(name, s) != End::Stale
+    }
+
+    /// The maximal interval around the instant in which some source holds the edge open.
+    pub fn interval(&self, level: Level, edge: &Edge) -> (Micros, Micros) {
+        let intervals = match level {
+            Level::Artifact => self.model.maximal(|t| self.artifact_open(edge, t)),
+            Level::Field => self.model.maximal(|t| self.field_open(edge, t)),
+        };
+        intervals.into_iter().find(|(from, until)| *from <= self.at && self.at < *until).unwrap_or((FOREVER, FOREVER))
+    }
+
+    fn artifact_open(&self, edge: &Edge, t: Micros) -> bool {
+        let side = usize::from(edge.kind != word(FlowKind::Used));
+        let (job, dataset) = if side == 0 { (&edge.to, &edge.from) } else { (&edge.from, &edge.to) };
+        self.model.streams.iter().filter(|((j, _), _)| self.job_place(*j) == *job).any(|(_, stream)| {
+            let names: BTreeSet<DatasetIx> = stream.ever(side).into_iter().map(|(n, _)| n).collect();
+            names
+                .into_iter()
+                .any(|n| self.deciders(stream, side, n, t).any(|(s, root)| self.class_place(root) == *dataset && self.belongs(n, s, root)))
+        })
+    }
+
+    /// What holds a flow open at t: (s, class at the instant), for classes that some name means.
+    fn deciders<'a>(&'a self, stream: &'a Stream, side: usize, n: DatasetIx, t: Micros) -> impl Iterator<Item = (Micros, IncIx)> + 'a {
+        let both = [stream.open_by_run(side, n, t), stream.open_by_design(side, n, t)];
+        both.into_iter()
+            .flatten()
+            .map(move |s| (s, self.class[self.model.incarnation(n, s)]))
+            .filter(|(_, root)| !self.classes[root].names.is_empty())
+    }
+
+    /// Schemas in force for a node, one a source: the latest over all its names.
+    pub fn schemas(&self, name: DatasetIx) -> BTreeMap<&Source, &Value> {
+        self.latest("schema", self.root(name))
+    }
+
+    fn latest(&self, facet: &str, root: IncIx) -> BTreeMap<&Source, &Value> {
+        let mut latest: BTreeMap<&Source, _> = BTreeMap::new();
+        for ((_, source, name), puts) in self.model.facets.iter().filter(|((f, ..), _)| f == facet) {
+            for put in puts.iter().filter(|p| p.recency.0 <= self.at && self.home(*name, p.s) == root) {
+                let now = latest.entry(source).or_insert(put);
+                if put.recency > now.recency {
+                    *now = put;
+                }
+            }
+        }
+        latest.into_iter().filter_map(|(source, put)| Some((source, put.value.as_ref()?))).collect()
+    }
+
+    /// Facets in force for a dataset's node by (facet, source), but symlinks and
+    /// columnLineage, which are kept per name and per job.
+    pub fn facets(&self, name: DatasetIx) -> BTreeMap<(&str, &Source), &Value> {
+        let names: BTreeSet<&str> = self.model.facets.keys().map(|k| k.0.as_str()).collect();
+        names.into_iter().flat_map(|f| self.latest(f, self.root(name)).into_iter().map(move |(s, v)| ((f, s), v))).collect()
+    }
+
+    /// Facets in force for a job by (facet, source).
+    pub fn job_facets(&self, job: JobIx) -> BTreeMap<(&str, &Source), &Value> {
+        let of_job = self.model.job_facets.iter().filter(|((.., j), _)| *j == job);
+        of_job.filter_map(|((f, s, _), puts)| Some(((f.as_str(), s), in_force(puts, self.at)?.value.as_ref()?))).collect()
+    }
+
+    /// The columns that schemas in force list; `None`: no schema is in force.
+    pub fn schema_columns(&self, name: DatasetIx) -> Option<BTreeSet<String>> {
+        self.columns_of(self.root(name))
+    }
+
+    fn columns_of(&self, root: IncIx) -> Option<BTreeSet<String>> {
+        let schemas = self.latest("schema", root);
+        (!schemas.is_empty()).then(|| schemas.values().flat_map(|s| columns(s)).collect())
+    }
+
+    /// Column lineage in force: (job, source, output name, s, what it says).
+    pub fn column_lineage(&self, t: Micros) -> impl Iterator<Item = (JobIx, &Source, DatasetIx, Micros, &Columns)> {
+        self.model.columns.iter().filter_map(move |((job, source, output), puts)| {
+            let put = in_force(puts, t)?;
+            Some((*job, source, *output, put.s, put.value.as_ref()?))
+        })
+    }
+
+    fn field_graph(&self) -> Graph {
+        let mut graph = Graph::default();
+        let mut columns: BTreeMap<IncIx, Option<BTreeSet<String>>> = BTreeMap::new();
+        for (root, class) in self.classes.iter().filter(|(_, c)| !c.names.is_empty()) {
+            let listed = self.columns_of(*root);
+            let known = self.model.fields.iter().filter(|(n, _)| class.names.contains(n)).map(|(_, f)| f.clone());
+            // A name that a rename left and that means something else now lends its fields too.
+            let lent = self.model.fields.iter().filter(|(n, _)| {
+                let base = self.model.datasets[*n].base;
+                (base..=base + self.model.datasets[*n].ends.len()).any(|i| self.class[i] == *root)
+            });
+            for field in known.chain(lent.map(|(_, f)| f.clone())) {
+                let shown = self.shown(class);
+                let alive = class.alive && listed.as_ref().is_none_or(|l| l.contains(&field));
+                let name = Name::new(shown.name.namespace, format!("{}.{field}", shown.name.name));
+                let shown = Shown { kind: ArtifactKind::Field, name, aliases: Vec::new(), alive, ..shown };
+                graph.nodes.insert(self.field_place_of(*root, &field), shown);
+            }
+            columns.insert(*root, listed);
+        }
+        for (job, source, output, s, says) in self.column_lineage(self.at) {
+            let stream = &self.model.streams[&(job, source.clone())];
+            let out_root = self.class[self.model.incarnation(output, s)];
+            if !self.output_open(stream, output, self.at) || self.end(output, s) == End::Stale {
+                continue;
+            }
+            let every: BTreeSet<&String> = says.outputs.iter().chain(columns[&out_root].iter().flatten()).collect();
+            let whole = says.whole.iter().flat_map(|(d, f)| every.iter().map(move |o| (*o, d, f)));
+            for (to, dataset, from) in says.pairs.iter().map(|(o, d, f)| (o, d, f)).chain(whole) {
+                let Some(input) = self.model.dataset(dataset) else { continue };
+                let end = self.end(input, s);
+                if end == End::Stale {
+                    continue;
+                }
+                let in_root = self.class[self.model.incarnation(input, s)];
+                let edge = Edge {
+                    from: self.field_place_of(in_root, from),
+                    to: self.field_place_of(out_root, to),
+                    kind: word(FlowKind::WasDerivedFrom),
+                    job: Some(job),
+                };
+                let both = [&edge.from, &edge.to].map(|p| if graph.nodes.get(p).is_some_and(|n| n.alive) { End::Alive } else { End::Dead });
+                let standing = standing_of(both);
+                let now = graph.edges.entry(edge).or_insert(standing);
+                *now = standing.max(*now);
+            }
+        }
+        graph
+    }
+
+    /// Whether that output flow is open at t, of an incarnation that is not stale.
+    fn output_open(&self, stream: &Stream, output: DatasetIx, t: Micros) -> bool {
+        self.deciders(stream, 1, output, t).any(|(s, _)| self.end(output, s) != End::Stale)
+    }
+
+    fn field_open(&self, edge: &Edge, t: Micros) -> bool {
+        self.column_lineage(t).filter(|c| Some(c.0) == edge.job).any(|(job, source, output, s, says)| {
+            let is = |name: DatasetIx, place: &Place| {
+                let root = self.class[self.model.incarnation(name, s)];
+                self.belongs(name, s, root) && self.field_place_of(root, &place.1) == *place
+            };
+            let listed = says.pairs.iter().filter(|(o, ..)| *o == edge.to.1).map(|(_, d, f)| (d, f));
+            let mut inputs = listed.chain(says.whole.iter().map(|(d, f)| (d, f))).filter(|(_, f)| **f == edge.from.1);
+            is(output, &edge.to)
+                && inputs.any(|(d, _)| self.model.dataset(d).is_some_and(|d| is(d, &edge.from)))
+                && self.output_open(&self.model.streams[&(job, source.clone())], output, t)
+        })
+    }
+}
+
+fn standing_of(ends: [End; 2]) -> Standing {
+    match ends {
+        [End::Stale, _] | [_, End::Stale] => Standing::Known,
+        [End::Alive, End::Alive] => Standing::Walkable,
+        _ => Standing::Tombstone,
+    }
+}
