@@ -185,8 +185,12 @@ impl App {
         }
         let kind = if new.person { IdentifierKind::Account } else { IdentifierKind::Custom("service".into()) };
         let identifier = Identifier::new(kind, "", &new.actor).map_err(|e| AppError::bad_input(e.to_string()).at("input.actor"))?;
-        let actor =
-            self.vault.handles_for(&[identifier]).map_err(|e| self.vault_error(e))?.pop().ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
+        let actor = self
+            .vault
+            .handles_for(&[identifier])
+            .map_err(|e| self.vault_error(e))?
+            .pop()
+            .ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
         let token = Token::generate(&*self.ambient.entropy);
         let mut roles: Vec<&'static str> = new.roles.iter().map(|r| r.word()).collect();
         roles.sort_unstable();
@@ -304,7 +308,10 @@ impl App {
             event_type,
             time: now,
             actor: by.map(|p| p.actor),
-            parts: smallvec![part(0, PartClass::Core, &core).map_err(|e| self.vault_error(e))?, part(1, PartClass::Rest, &rest).map_err(|e| self.vault_error(e))?],
+            parts: smallvec![
+                part(0, PartClass::Core, &core).map_err(|e| self.vault_error(e))?,
+                part(1, PartClass::Rest, &rest).map_err(|e| self.vault_error(e))?
+            ],
             concerns: by.filter(|p| p.person).map(|p| p.actor).into_iter().collect(),
             duplicate: None,
             change,

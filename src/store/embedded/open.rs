@@ -180,6 +180,9 @@ impl EmbeddedStore {
             state,
             on_publish: anchor.map(|a| Box::new(move |c: &PublishedCheckpoint| a.write(&c.note)) as Box<_>),
         })?;
+        // SQLite syncs the folder of a new write-ahead log, but overlooks when that fails.
+        #[cfg(unix)]
+        File::open(&folder.path)?.sync_all()?;
         // What was committed before a crash gets its checkpoint now.
         writer.publish().map_err(|e| StoreError::Backend(Box::new(e)))?;
         let connections = (0..options.readers.max(1)).map(|_| open_reader(&path)).collect::<Result<_, _>>().map_err(backend)?;

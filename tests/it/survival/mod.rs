@@ -7,6 +7,7 @@ mod kills;
 mod oracle;
 mod process;
 mod recording;
+mod strace_injection;
 mod stream;
 mod vfs;
 

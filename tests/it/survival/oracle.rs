@@ -135,7 +135,8 @@ pub fn examine(app: &Arc<App>, promises: &Promises, resent: usize) -> Result<Fou
     let step = promises.acknowledged.len().div_ceil(resent.max(1)).max(1);
     for a in promises.acknowledged.iter().rev().step_by(step) {
         let again = RUNTIME.block_on(app.ingest(&producer(), event(a.event))).map_err(wrong)?;
-        let receipt = Acknowledged { event: a.event, index: again.receipt.index, id: again.receipt.event_id, leaf_hash: again.receipt.leaf_hash };
+        let receipt =
+            Acknowledged { event: a.event, index: again.receipt.index, id: again.receipt.event_id, leaf_hash: again.receipt.leaf_hash };
         demand!(again.duplicate && receipt == *a, "event {} sent again: {again:?}, acknowledged before: {a:?}", a.event);
     }
     let fresh = where_is.keys().max().map_or(0, |n| n + 1_000);

@@ -11,6 +11,7 @@ use std::{
     ffi::c_int,
     fs,
     path::{Path, PathBuf},
+    thread::{self, ThreadId},
 };
 
 use parking_lot::Mutex;
@@ -57,9 +58,11 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub struct Fired {
     pub file: String,
-    /// Syncs of the same database asked for afterwards.
-    pub syncs_after: u64,
-    writes_after: u64,
+    by: ThreadId,
+    /// Syncs of the same database that the same thread asked for afterwards.
+    pub tried_again: u64,
+    /// And other threads: what was under way may end.
+    pub beside: u64,
 }
 
 /// Whether a call is done, and what is answered.
@@ -124,11 +127,17 @@ pub enum Loss {
     /// The last change of each file alone.
     OnlyLast,
     /// Every other change, the last one kept or not.
-    EveryOther { last: bool },
+    EveryOther {
+        last: bool,
+    },
     /// Any subset.
-    Some { seed: u64 },
+    Some {
+        seed: u64,
+    },
     /// Any subset of sectors.
-    Torn { seed: u64 },
+    Torn {
+        seed: u64,
+    },
 }
 
 impl Loss {
@@ -305,14 +314,14 @@ impl Log {
         let name = self.files[file].path.file_name().unwrap().to_string_lossy().into_owned();
         if let Some(fired) = &mut self.fired {
             let same = database(&fired.file) == database(&name);
-            match call {
-                Call::Sync => fired.syncs_after += u64::from(same),
-                Call::Write => fired.writes_after += u64::from(same),
+            if call == Call::Sync && same {
+                let counter = if fired.by == thread::current().id() { &mut fired.tried_again } else { &mut fired.beside };
+                *counter += 1;
             }
             return Verdict::Do;
         }
         let Some(fault) = self.fault.filter(|f| f.call == call && f.nth == nth) else { return Verdict::Do };
-        self.fired = Some(Fired { file: name, syncs_after: 0, writes_after: 0 });
+        self.fired = Some(Fired { file: name, by: thread::current().id(), tried_again: 0, beside: 0 });
         let code = match (fault.error, call) {
             (Error::NoSpace, _) => ffi::SQLITE_FULL,
             (Error::Io, Call::Write) => ffi::SQLITE_IOERR_WRITE,

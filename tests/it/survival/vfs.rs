@@ -97,13 +97,7 @@ unsafe fn path_of(name: *const c_char) -> Option<PathBuf> {
     (!name.is_null()).then(|| PathBuf::from(unsafe { CStr::from_ptr(name) }.to_str().unwrap()))
 }
 
-unsafe extern "C" fn open(
-    _: *mut sqlite3_vfs,
-    name: *const c_char,
-    file: *mut sqlite3_file,
-    flags: c_int,
-    out_flags: *mut c_int,
-) -> c_int {
+unsafe extern "C" fn open(_: *mut sqlite3_vfs, name: *const c_char, file: *mut sqlite3_file, flags: c_int, out_flags: *mut c_int) -> c_int {
     let system = watch().system.0;
     // SAFETY: the system's VFS has the method; `name` comes from SQLite.
     let (system_open, path) = unsafe { ((*system).xOpen.unwrap(), path_of(name)) };
