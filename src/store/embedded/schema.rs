@@ -4,7 +4,7 @@
 //! that the commit path appends: no random B-tree but the two that a run needs.
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, types::ValueRef};
 
 use crate::store::StoreError;
 
@@ -179,15 +179,26 @@ fn harden(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Sets a pragma that answers, and checks the answer: a refused one is silent otherwise.
 fn pragma(db: &Connection, name: &'static str, value: &str, expected: &str) -> Result<(), OpenError> {
-    let answer: String = db.pragma_update_and_check(None, name, value, |r| {
-        r.get_ref(0).map(|v| match v {
-            rusqlite::types::ValueRef::Integer(i) => i.to_string(),
-            v => v.as_str().unwrap_or_default().to_owned(),
+    if pragma_obeyed(db, name, value, expected)? { Ok(()) } else { Err(OpenError::Pragma { name }) }
+}
+
+/// Sets a pragma and asks for it again: one that is not obeyed is no error. Its
+/// own answer counts for nothing: `journal_mode` answers `wal` before it commits
+/// the change, and a commit that fails is only told by the step after the answer.
+///
+/// # Errors
+/// SQLite's.
+pub fn pragma_obeyed(db: &Connection, name: &str, value: &str, expected: &str) -> rusqlite::Result<bool> {
+    let mut set = db.prepare(&format!("PRAGMA {name} = {value}"))?;
+    let mut answers = set.query([])?;
+    while answers.next()?.is_some() {}
+    db.pragma_query_value(None, name, |r| {
+        Ok(match r.get_ref(0)? {
+            ValueRef::Integer(i) => i.to_string() == expected,
+            v => v.as_str().is_ok_and(|v| v == expected),
         })
-    })?;
-    if answer.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(OpenError::Pragma { name }) }
+    })
 }
 
 /// Why a data folder's database could not be opened.

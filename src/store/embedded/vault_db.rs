@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
 use super::{
-    schema::make_durable,
+    schema::{make_durable, pragma_obeyed},
     vault_rows::{self as rows, storage},
     vault_scrub::Traces,
 };
@@ -333,15 +333,13 @@ fn pragma(db: &Connection, name: &str) -> Result<i64, VaultError> {
     db.pragma_query_value(None, name, |row| row.get(0)).map_err(storage)
 }
 
-/// Sets a pragma that answers with its new value, and reads the answer.
+/// Sets a pragma; one that is not obeyed is an error.
 fn demand(db: &Connection, name: &str, value: &str, expected: &str) -> Result<(), VaultError> {
-    let answer: rusqlite::types::Value = db.pragma_update_and_check(None, name, value, |row| row.get(0)).map_err(storage)?;
-    let answer = match answer {
-        rusqlite::types::Value::Text(text) => text,
-        rusqlite::types::Value::Integer(n) => n.to_string(),
-        other => format!("{other:?}"),
-    };
-    if answer == expected { Ok(()) } else { Err(storage(io::Error::other(format!("pragma {name} answered `{answer}`")))) }
+    if pragma_obeyed(db, name, value, expected).map_err(storage)? {
+        Ok(())
+    } else {
+        Err(storage(io::Error::other(format!("pragma {name} was not obeyed"))))
+    }
 }
 
 /// Makes an empty file of mode 0600 unless there is one; SQLite gives its

@@ -96,11 +96,13 @@ fn every_disk_that_a_power_cut_may_leave_holds_what_was_acknowledged() {
             images.extend(Loss::kinds(2, chance.next()).into_iter().map(|loss| (at, loss)));
         }
     } else {
-        for _ in 0..20 {
+        for _ in 0..12 {
             let at = chance.below(end + 1);
             let kinds = Loss::kinds(1, chance.next());
             images.extend((0..4).map(|_| (at, kinds[chance.below(kinds.len() as u64) as usize])));
         }
+        // In the middle of a first start, where the vault is made; and the end.
+        images.extend((1..20).step_by(3).map(|at| (at, Loss::AllButLast)));
         images.extend(Loss::kinds(1, 1).into_iter().map(|loss| (end, loss)));
     }
     let wrong: Vec<String> = images.iter().filter_map(|(at, loss)| recorded.check(*at, *loss).err()).collect();

@@ -106,8 +106,11 @@ fn run(phase: Phase, arm: impl FnOnce(&World)) -> Result<World, String> {
 /// Sends events until the fault shows, and checks how it shows.
 fn go_on(world: &World, app: Arc<App>) -> Result<(), String> {
     let recorder = &world.watched.recorder;
+    // SQLite may do without a write while it opens a file (a rollback journal's
+    // end, say), and then there is nothing to tell.
+    let done_without = recorder.fired().is_some_and(|f| f.call == Call::Write);
     run_clients(&app, 2, BEFORE..DURING, world.tell());
-    if let Some(fired) = recorder.fired() {
+    if let Some(fired) = recorder.fired().filter(|_| !done_without) {
         // Whatever failed, somebody is told to end the process, without a further event.
         RUNTIME
             .block_on(async { tokio::time::timeout(Duration::from_secs(10), app.until_stopped()).await })
@@ -186,10 +189,16 @@ fn every_fault(phase: Phase) -> Vec<(Phase, Fault)> {
     all
 }
 
+/// Faults that once broke a promise.
+const FOUND: &[(Phase, Fault)] = &[
+    // The vault was not switched to its write-ahead log, and said that it was.
+    (Phase::FirstStart, Fault { call: Call::Write, nth: 1, form: Form::Lost, error: Error::NoSpace }),
+];
+
 #[test]
 fn no_failed_write_or_sync_breaks_a_promise() {
     let mut chance = Chance::new(0xFA_017);
-    let mut faults = Vec::new();
+    let mut faults = FOUND.to_vec();
     for phase in PHASES {
         let all = every_fault(phase);
         if long() {

@@ -5,10 +5,13 @@ mod crash_images;
 mod failed_calls;
 mod kills;
 mod oracle;
+mod overload;
 mod process;
 mod recording;
+mod refusals;
 mod strace_injection;
 mod stream;
+mod tampering;
 mod vfs;
 
 /// Whether the long forms were asked for.

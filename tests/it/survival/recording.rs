@@ -58,6 +58,7 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 pub struct Fired {
     pub file: String,
+    pub call: Call,
     by: ThreadId,
     /// Syncs of the same database that the same thread asked for afterwards.
     pub tried_again: u64,
@@ -321,7 +322,7 @@ impl Log {
             return Verdict::Do;
         }
         let Some(fault) = self.fault.filter(|f| f.call == call && f.nth == nth) else { return Verdict::Do };
-        self.fired = Some(Fired { file: name, by: thread::current().id(), tried_again: 0, beside: 0 });
+        self.fired = Some(Fired { file: name, call, by: thread::current().id(), tried_again: 0, beside: 0 });
         let code = match (fault.error, call) {
             (Error::NoSpace, _) => ffi::SQLITE_FULL,
             (Error::Io, Call::Write) => ffi::SQLITE_IOERR_WRITE,
