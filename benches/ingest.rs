@@ -1,12 +1,18 @@
 //! OpenLineage events into the application without HTTP, durable: what reading,
 //! cutting, sealing, deciding and committing cost.
 //!
-//!     cargo bench --bench ingest -- EVENTS.ndjson [--clients 8] [--repeat 3] [--limit N] [--data DIR]
+//!     cargo bench --bench ingest -- [--layers 10] [--width 100] [--columns 8] [--repeat 3]
+//!                                   [--quiet N] [--clients 8] [--late 0] [--data DIR] [--write FILE]
 //!
-//! The file is sent once (new jobs), then `--repeat` times more with fresh run
-//! ids and later times (repeated runs of the same jobs). One JSON line a pass:
-//! events a second, CPU microseconds an event (the whole process), bytes at rest.
+//! The estate is sent once (new jobs), then `--repeat` times more as later runs of
+//! the same jobs; of more than ten passes every `--quiet`-th is told. `--late N`
+//! sends N events of days long past at the end, one by one. One JSON line a pass:
+//! events a second, CPU microseconds an event (the whole process, generating
+//! apart), bytes at rest. `--write` writes the first pass as NDJSON and ends.
+mod estate;
+
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -16,6 +22,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use estate::Estate;
 use ledgerline::{
     access::{Principal, Role, RoleSet, Scope},
     app::App,
@@ -30,8 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn cpu_us() -> f64 {
     // Fields 14 and 15 of stat(5): user and system time in clock ticks of 10 ms.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let after = stat.rsplit(") ").next().unwrap();
-    let f: Vec<f64> = after.split(' ').filter_map(|x| x.parse().ok()).collect();
+    let f: Vec<f64> = stat.rsplit(") ").next().unwrap().split(' ').filter_map(|x| x.parse().ok()).collect();
     (f[10] + f[11]) * 10_000.0
 }
 
@@ -39,25 +45,22 @@ fn bytes_at_rest(folder: &Path) -> u64 {
     std::fs::read_dir(folder).unwrap().flatten().filter_map(|e| e.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
 }
 
-/// The same event as a later run: another run id, another time.
-fn again(event: &str, pass: usize, n: usize) -> String {
-    if pass == 0 {
-        return event.to_owned();
-    }
-    // Only what a later run changes: its id and its times.
-    let run = event.find("\"runId\":\"").map(|i| i + 9).unwrap();
-    let fresh = format!("{:08x}-0000-4000-8000-{:012x}", pass, n);
-    let event = format!("{}{fresh}{}", &event[..run], &event[run + 36..]);
-    event.replace("2025-01-01", &format!("2025-{:02}-{:02}", 1 + (pass / 28) % 12, 1 + pass % 28))
-}
-
 #[tokio::main]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let option = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1).cloned());
-    let file = args.first().expect("EVENTS.ndjson");
     let number = |name: &str, default: usize| option(name).map_or(default, |v| v.parse().unwrap());
-    let (clients, repeat, limit) = (number("--clients", 8), number("--repeat", 3), number("--limit", usize::MAX));
+    let (layers, width, columns) = (number("--layers", 10), number("--width", 100), number("--columns", 8));
+    let (clients, repeat, quiet, late) = (number("--clients", 8), number("--repeat", 3), number("--quiet", 1), number("--late", 0));
+    // A pass a day; many passes over few jobs follow each other faster.
+    let step = if repeat > 2_500 { 30 } else { 1_440 };
+    let on = |pass: i64| Estate { layers, width, columns, pass, minute: 14_400 + pass * step };
+    if let Some(file) = option("--write") {
+        let mut out = std::io::BufWriter::new(std::fs::File::create(file).unwrap());
+        let estate = on(number("--pass", 0) as i64);
+        (0..estate.jobs()).for_each(|n| writeln!(out, "{}", estate.event(n)).unwrap());
+        return;
+    }
     let temporary = std::env::temp_dir().join(format!("ledgerline-bench-{}", std::process::id()));
     let folder = option("--data").map_or(temporary, PathBuf::from);
     let config = Config::load(&Sources { file: None, env: Vec::new(), flags: Vec::new() }).unwrap().config;
@@ -70,9 +73,9 @@ async fn main() {
         scope: Scope::everything(),
         expires: None,
     });
-    let lines: Vec<String> = std::fs::read_to_string(file).unwrap().lines().take(limit).map(str::to_owned).collect();
     for pass in 0..=repeat {
-        let events: Arc<Vec<Bytes>> = Arc::new(lines.iter().enumerate().map(|(n, l)| Bytes::from(again(l, pass, n))).collect());
+        let estate = on(pass as i64);
+        let events: Arc<Vec<Bytes>> = Arc::new((0..estate.jobs()).map(|n| Bytes::from(estate.event(n))).collect());
         let before = bytes_at_rest(&folder);
         let cursor = Arc::new(AtomicUsize::new(0));
         let (cpu, started) = (cpu_us(), Instant::now());
@@ -90,14 +93,38 @@ async fn main() {
             t.await.unwrap();
         }
         let (seconds, used) = (started.elapsed().as_secs_f64(), cpu_us() - cpu);
+        if pass > 3 && pass % quiet != 0 {
+            continue;
+        }
         let n = events.len() as f64;
+        let bytes: usize = events.iter().map(Bytes::len).sum();
         println!(
-            "{{\"label\":\"{}\",\"events\":{},\"clients\":{clients},\"per_second\":{:.0},\"cpu_us_each\":{:.1},\"bytes_at_rest_each\":{:.0}}}",
+            "{{\"label\":\"{}\",\"pass\":{pass},\"events\":{},\"event_bytes\":{:.0},\"clients\":{clients},\"per_second\":{:.0},\"cpu_us_each\":{:.1},\"bytes_at_rest_each\":{:.0}}}",
             if pass == 0 { "new jobs" } else { "repeated runs" },
             events.len(),
+            bytes as f64 / n,
             n / seconds,
             used / n,
             (bytes_at_rest(&folder).saturating_sub(before)) as f64 / n,
+        );
+    }
+    if late > 0 {
+        // Between runs long past, and with another input: opens and closes flows in the past.
+        let mut ms: Vec<f64> = Vec::new();
+        for n in 0..late {
+            let pass = (n * repeat / late) as i64;
+            let estate = Estate { minute: 14_400 + pass * step + step / 2, ..on(pass) };
+            let event = estate.event(0).replace("-0000-4000-8000-", "-ffff-4000-8000-").replacen("l000.", "l000x.", 1);
+            let begun = Instant::now();
+            app.ingest(&by, Bytes::from(event)).await.unwrap();
+            ms.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+        ms.sort_by(f64::total_cmp);
+        println!(
+            "{{\"label\":\"late events, one client\",\"runs_before\":{},\"events\":{late},\"ms\":{{\"p50\":{:.3},\"max\":{:.3}}}}}",
+            repeat + 1,
+            ms[ms.len() / 2],
+            ms[ms.len() - 1]
         );
     }
     app.drain();

@@ -5,13 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use super::{App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, sequencer::Sequencer, tokens::TokenBook};
+use super::{
+    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, sequencer::Sequencer, tokens::TokenBook, verify::Examination,
+};
 use crate::{
     clock::Ambient,
     config::{Config, PublicLedger},
     domain::id::InstallationSecret,
     ledger::LogKey,
-    store::embedded::{Anchor, EmbeddedStore, Folder, OpenFolderError, OpenOptions, Opened, Synchronous, vault_db::VaultDb},
+    store::{
+        embedded::{Access, Anchor, EmbeddedStore, Examiner, Folder, OpenFolderError, OpenOptions, Opened, Synchronous, vault_db::VaultDb},
+        examine::{Check, Finding},
+    },
     vault::{InstallationKeys, NonceLimits, Vault, VaultError, keys_dir::GivenKeys, keys_dir::KeysDirError},
 };
 
@@ -35,6 +40,8 @@ pub enum ComposeError {
     Tokens(#[from] super::tokens::UnknownInToken),
     #[error("a thread could not be started")]
     Thread(#[from] std::io::Error),
+    #[error("there is no ledgerline data in `{}`: it has no `main.db`", .0.display())]
+    NoData(PathBuf),
 }
 
 /// What lies in a data folder, opened but not yet running.
@@ -77,6 +84,40 @@ impl Installation {
         let secret = InstallationSecret::new(&keys.installation_secret);
         let anchor = config.ledger.anchor.clone().map(Anchor::at);
         Ok(Self { vault, log_key, secret, folder, keys_dir, anchor })
+    }
+
+    /// The same for a folder that must be there: nothing is made.
+    ///
+    /// # Errors
+    /// [`ComposeError::NoData`], and as [`Self::open`].
+    pub fn existing(data: &Path, config: &Config, ambient: &Ambient) -> Result<Self, ComposeError> {
+        if data.join("main.db").exists() { Self::open(data, config, ambient) } else { Err(ComposeError::NoData(data.to_owned())) }
+    }
+
+    /// Opens the store for those who check it.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn examine(self) -> Result<Examination, ComposeError> {
+        self.examination(Access::Read)
+    }
+
+    /// The same, and its projection may be replaced.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn examine_for_rebuild(self) -> Result<Examination, ComposeError> {
+        self.examination(Access::Rebuild)
+    }
+
+    fn examination(self, access: Access) -> Result<Examination, ComposeError> {
+        let Self { vault, log_key, secret, folder, anchor, .. } = self;
+        let store = Box::new(Examiner::open(folder, vault.clone(), access)?);
+        let anchored = match anchor {
+            Some(anchor) => anchor.read(&log_key.verifier()).map_err(|e| Finding::new(Check::Anchor, "the anchor", e.to_string())),
+            None => Ok(None),
+        };
+        Ok(Examination { store, vault, log_key, identity: IngestIdentity::new(secret), anchored, kept: Ok(None) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A lineage event arrives: authorize, read, cut, seal — in parallel, before the
 //! queue — and hand it to the sequencer.
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -50,7 +50,7 @@ impl IngestIdentity {
     }
 
     /// The same event from the same source has the same key.
-    fn duplicate_key(&self, source: &Source, time: Micros, digest: &Digest) -> DuplicateKey {
+    pub(super) fn duplicate_key(&self, source: &Source, time: Micros, digest: &Digest) -> DuplicateKey {
         let mut mac = self.duplicates.clone();
         for part in [source.integration.as_bytes(), source.producer.as_bytes(), digest] {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -186,7 +186,7 @@ impl App {
             .iter()
             .map(|w| IngestWarning { code: w.code, pointer: w.pointer.clone(), message: w.message.clone() })
             .collect();
-        let act = self.seal(by, now, cut).map_err(|e| self.vault_error(e))?;
+        let act = self.seal(by, now, reading.canonical_digest(), cut).map_err(|e| self.vault_error(e))?;
         Ok((act, warnings))
     }
 
@@ -200,7 +200,8 @@ impl App {
         self.vault.handles_for(&identifiers).map_err(|e| self.vault_error(e))
     }
 
-    fn seal(&self, by: &Principal, now: Micros, cut: Cut<'_>) -> Result<Act, VaultError> {
+    /// `received`: SHA-256 of the canonical event as it came, people's values and all.
+    fn seal(&self, by: &Principal, now: Micros, received: &Digest, cut: Cut<'_>) -> Result<Act, VaultError> {
         let Cut { assertion, core, rest, blobs, people, shape, prefix } = cut;
         let mut random = [0; 10];
         self.ambient.entropy.fill(&mut random);
@@ -223,7 +224,7 @@ impl App {
             Some(known) => Shape::Known(known),
             None => Shape::New(Box::new(self.new_shape(shape, &prefix, &blobs, &assertion)?)),
         };
-        let duplicate = self.identity.duplicate_key(&assertion.source, assertion.time, &assertion.digest);
+        let duplicate = self.identity.duplicate_key(&assertion.source, assertion.time, received);
         let ids = self.ids(&assertion);
         Ok(Act {
             id,
@@ -286,8 +287,9 @@ impl App {
                 Ok(BlobRef { digest: b.digest, stored })
             })
             .collect::<Result<_, VaultError>>()?;
-        let details =
-            entities(a).map(|e| detail(&self.identity.secret, e, |d| blobs.iter().find(|b| b.digest == *d).map(|b| b.bytes))).collect();
+        let details = entities(a)
+            .map(|e| detail(&self.identity.secret, e, |d| blobs.iter().find(|b| b.digest == *d).map(|b| Cow::Borrowed(b.bytes))))
+            .collect();
         Ok(NewShape { digest, key, sealed, blobs: stored, details })
     }
 
@@ -316,17 +318,17 @@ pub(super) fn entity_ids(secret: &InstallationSecret, a: &Assertion) -> EntityId
 }
 
 /// What an entity's facets name beyond itself.
-pub(super) fn detail<'b>(secret: &InstallationSecret, e: &Entity, blob: impl Fn(&Digest) -> Option<&'b [u8]>) -> EntityDetail {
+pub(super) fn detail<'b>(secret: &InstallationSecret, e: &Entity, mut blob: impl FnMut(&Digest) -> Option<Cow<'b, [u8]>>) -> EntityDetail {
     let id = |name: &Name| -> NodeId { secret.node_id(ArtifactKind::Dataset, name) };
     let mut detail = EntityDetail::default();
     for f in e.facets.iter().filter(|f| f.interned && !f.deleted) {
         match &*f.name {
             "symlinks" => {
-                let links = blob(&f.digest).map(facets::symlinks).unwrap_or_default();
+                let links = blob(&f.digest).map(|b| facets::symlinks(&b)).unwrap_or_default();
                 detail.symlinks.extend(links.into_iter().map(|l| (id(&l.name), l)));
             }
             "columnLineage" => {
-                let lineage = blob(&f.digest).and_then(facets::column_lineage).unwrap_or_default();
+                let lineage = blob(&f.digest).and_then(|b| facets::column_lineage(&b)).unwrap_or_default();
                 let inputs = lineage.fields.into_iter().flat_map(|f| f.inputs).chain(lineage.dataset);
                 for input in inputs {
                     if !detail.column_sources.iter().any(|(_, n)| *n == input.dataset) {

@@ -4,8 +4,10 @@ pub mod compose;
 mod error;
 pub mod ingest;
 pub mod ledger_access;
+pub mod rebuild;
 pub mod sequencer;
 pub mod tokens;
+pub mod verify;
 pub mod view;
 
 use std::sync::Arc;

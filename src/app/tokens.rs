@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::{
         time::Micros,
     },
     store::write::{Act, Change, TokenChange, TokenRow},
-    vault::{Identifier, IdentifierKind, KeyScope},
+    vault::{Identifier, IdentifierKind, InvalidIdentifier, KeyScope},
 };
 
 /// A token's id: says nothing about its text.
@@ -119,6 +120,11 @@ impl TokenBook {
     }
 }
 
+/// What a service is known by in the vault.
+pub(super) fn service(name: &str) -> Result<Identifier, InvalidIdentifier> {
+    Identifier::new(IdentifierKind::Custom("service".into()), "", name)
+}
+
 fn facts(row: &TokenRow) -> TokenFacts {
     TokenFacts {
         id: TokenId(row.id),
@@ -183,8 +189,8 @@ impl App {
         if new.expires_at.is_some_and(|end| end <= now) {
             return Err(AppError::bad_input("`expiresAt` is in the past").at("input.expiresAt"));
         }
-        let kind = if new.person { IdentifierKind::Account } else { IdentifierKind::Custom("service".into()) };
-        let identifier = Identifier::new(kind, "", &new.actor).map_err(|e| AppError::bad_input(e.to_string()).at("input.actor"))?;
+        let identifier = if new.person { Identifier::new(IdentifierKind::Account, "", &new.actor) } else { service(&new.actor) };
+        let identifier = identifier.map_err(|e| AppError::bad_input(e.to_string()).at("input.actor"))?;
         let actor = self
             .vault
             .handles_for(&[identifier])
@@ -213,7 +219,7 @@ impl App {
             "source": {"integration": by.map_or("local", |p| &*p.integration), "producer": ""},
             "time": now.rfc3339(),
             "token": {
-                "actor": actor.text(), "expiresAt": new.expires_at.map(Micros::rfc3339), "id": TokenId(row.id).text(),
+                "actor": actor.text(), "digest": URL_SAFE_NO_PAD.encode(row.hash), "expiresAt": new.expires_at.map(Micros::rfc3339), "id": TokenId(row.id).text(),
                 "integration": new.integration, "namespaces": new.namespaces, "person": new.person, "roles": roles,
             },
             "type": "token.created.v1",

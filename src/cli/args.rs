@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
-use crate::{access::Role, config::Sources, domain::time::Micros};
+use crate::{access::Role, app::verify::remote::Openings, config::Sources, domain::time::Micros};
 
 /// Where the configuration file is.
 #[derive(Args, Debug, Clone, Default)]
@@ -189,6 +189,12 @@ pub struct VerifyArgs {
     /// A checkpoint that was kept earlier: the log must be a continuation of it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub against: Option<PathBuf>,
+    /// Only the log: entries, tiles, checkpoint.
+    #[arg(long)]
+    pub log_only: bool,
+    /// How many entries a server is asked to open and prove, chosen by chance, or `all`.
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = openings, requires = "url")]
+    pub openings: Openings,
     #[command(flatten)]
     pub config: ConfigFile,
 }
@@ -227,6 +233,13 @@ pub struct HealthArgs {
     pub live: bool,
     #[command(flatten)]
     pub config: ConfigFile,
+}
+
+fn openings(text: &str) -> Result<Openings, String> {
+    match text {
+        "all" => Ok(Openings::All),
+        count => count.parse().map(Openings::Sample).map_err(|_| "must be a number or `all`".to_owned()),
+    }
 }
 
 fn role(word: &str) -> Result<Role, String> {

@@ -67,7 +67,7 @@ pub struct Client {
     base: String,
     authorization: Option<Zeroizing<String>>,
     patience: Duration,
-    wait: Box<dyn FnMut(Duration)>,
+    wait: Box<dyn FnMut(Duration) + Send + Sync>,
 }
 
 impl Client {
@@ -97,7 +97,7 @@ impl Client {
 
     /// Waits by calling `wait` instead of sleeping.
     #[must_use]
-    pub fn waiting_by(mut self, wait: impl FnMut(Duration) + 'static) -> Self {
+    pub fn waiting_by(mut self, wait: impl FnMut(Duration) + Send + Sync + 'static) -> Self {
         self.wait = Box::new(wait);
         self
     }

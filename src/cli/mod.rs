@@ -12,10 +12,13 @@ pub mod demo;
 pub mod demo_estate;
 pub mod health;
 pub mod import;
+pub mod rebuild;
 pub mod remote_token;
 pub mod schema;
 pub mod serve;
+pub mod steps;
 pub mod token;
+pub mod verify;
 
 /// A GraphQL lineage and data-catalog server on an append-only, signed ledger.
 #[derive(Parser, Debug)]
@@ -36,6 +39,8 @@ pub enum Command {
     #[command(subcommand)]
     Token(args::TokenCommand),
     Import(args::ImportArgs),
+    Verify(args::VerifyArgs),
+    Rebuild(args::RebuildArgs),
     #[command(subcommand)]
     Config(args::ConfigCommand),
     Schema(args::SchemaArgs),
@@ -62,6 +67,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(args),
         Command::Token(command) => token::run(command, cli.json),
         Command::Import(args) => import::run(args, cli.json),
+        Command::Verify(args) => verify::run(args, cli.json),
+        Command::Rebuild(args) => rebuild::run(args, cli.json),
         Command::Config(command) => config::run(command, cli.json),
         Command::Schema(args::SchemaArgs {}) => Ok(schema::run(cli.json)),
         Command::Health(args) => health::run(args, cli.json),

@@ -3,6 +3,7 @@
 //! suite. Backends are named in the composition root and in tests only.
 pub mod codec;
 pub mod embedded;
+pub mod examine;
 pub mod write;
 
 use std::sync::Arc;

@@ -209,6 +209,15 @@ impl Vault {
         Ok(found)
     }
 
+    /// Whether a key was destroyed on purpose. One that is neither there nor
+    /// destroyed was lost, or somebody took it away.
+    ///
+    /// # Errors
+    /// [`VaultError::Storage`].
+    pub fn was_destroyed(&self, id: KeyId) -> Result<bool, VaultError> {
+        Ok(self.store.destroyed(&[id])?.contains(&true))
+    }
+
     /// Destroys a key: what it sealed can be opened by nobody any more. When this
     /// returns, no byte of it is left in the vault's files, in any wrapping.
     ///

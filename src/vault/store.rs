@@ -120,6 +120,13 @@ pub trait VaultStore: Send + Sync {
     /// [`VaultError::Storage`].
     fn destroy_keys(&self, ids: &[KeyId]) -> Result<usize, VaultError>;
 
+    /// Which of these keys were destroyed, by `destroy_keys` or `erase_people`. A
+    /// key that is neither there nor destroyed was lost.
+    ///
+    /// # Errors
+    /// [`VaultError::Storage`].
+    fn destroyed(&self, ids: &[KeyId]) -> Result<Vec<bool>, VaultError>;
+
     /// The handles found under look-ups; a merged person answers with its survivor.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("leaf", entry::leaf),
     ("note", ledger::note),
     ("opening", entry::opening),
+    ("openlineage", ledgerline::interop::openlineage::fuzz_event),
     ("proof", ledger::proof),
     ("tile_path", ledger::tile_path),
     ("vkey", ledger::vkey),

@@ -15,3 +15,4 @@ mod spine;
 mod support;
 mod survival;
 mod vault;
+mod verify;

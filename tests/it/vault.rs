@@ -563,6 +563,9 @@ impl VaultStore for Counting {
     fn destroy_keys(&self, ids: &[KeyId]) -> Result<usize, VaultError> {
         self.asked().destroy_keys(ids)
     }
+    fn destroyed(&self, ids: &[KeyId]) -> Result<Vec<bool>, VaultError> {
+        self.asked().destroyed(ids)
+    }
     fn find_handles(&self, lookups: &[ledgerline::vault::Lookup]) -> Result<Vec<Option<Handle>>, VaultError> {
         self.asked().find_handles(lookups)
     }

@@ -137,6 +137,8 @@ pub fn server(cell: impl Into<AppCell>, listener: TcpListener, settings: HttpSet
         .keep_alive(settings.keep_alive)
         .client_request_timeout(settings.head_timeout)
         .client_disconnect_timeout(Duration::from_secs(1))
+        // An answer of several writes must not wait for the client's delayed acknowledgement.
+        .tcp_nodelay(true)
         .shutdown_timeout(settings.drain.as_secs().max(1))
         .disable_signals()
         .listen(listener)?;

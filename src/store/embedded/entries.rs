@@ -18,7 +18,7 @@ use crate::{
         source::Source,
         time::Micros,
     },
-    interop::openlineage::{read_core, reassemble},
+    interop::openlineage::{read_core, reassemble, reassemble_readable},
     store::{Readable, StoreError, codec},
     vault::{
         KeyId, Vault,
@@ -48,19 +48,65 @@ pub fn leaf_of_row(r: &Row<'_>) -> rusqlite::Result<Vec<u8>> {
 }
 
 /// What an entry's row holds beside its leaf.
-struct EntryRow {
-    index: EntryIndex,
-    leaf: Vec<u8>,
-    id: EntryId,
-    recorded_at: Micros,
-    commitments: Vec<Digest>,
-    event_type: i64,
-    time: Micros,
-    actor: Option<Handle>,
-    source: Option<u32>,
-    shape: Option<u32>,
+pub struct EntryRow {
+    pub index: EntryIndex,
+    pub leaf: Vec<u8>,
+    pub id: EntryId,
+    pub recorded_at: Micros,
+    pub commitments: Vec<Digest>,
+    pub event_type: i64,
+    pub time: Micros,
+    pub actor: Option<Handle>,
+    pub source: Option<u32>,
+    pub shape: Option<u32>,
+    pub refs: Vec<[u8; 16]>,
     /// (class, key, sealed), in part order.
-    parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
+    pub parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
+}
+
+/// An entry's row with the parts that lie beside it.
+///
+/// # Errors
+/// The database's, and rows that do not fit together.
+pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>, StoreError> {
+    let row = db
+        .prepare_cached(
+            "SELECT us, id, commitments, refs, type, time, actor, source, shape, core_key, rest_key, core, rest FROM entry WHERE ix = ?1",
+        )
+        .and_then(|mut s| {
+            s.query_row([index], |r| {
+                let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
+                if let Some(key) = r.get(10)? {
+                    parts.push((PartClass::Rest, key, r.get(12)?));
+                }
+                Ok(EntryRow {
+                    index,
+                    leaf: leaf_of_row(r)?,
+                    id: EntryId(r.get(1)?),
+                    recorded_at: Micros(r.get(0)?),
+                    commitments: chunks(r.get_ref(2)?.as_blob()?).unwrap_or_default(),
+                    refs: r.get_ref(3)?.as_blob_or_null()?.and_then(chunks).unwrap_or_default(),
+                    event_type: r.get(4)?,
+                    time: Micros(r.get(5)?),
+                    actor: r.get::<_, Option<[u8; 16]>>(6)?.map(Handle),
+                    source: r.get(7)?,
+                    shape: r.get(8)?,
+                    parts,
+                })
+            })
+            .optional()
+        })
+        .map_err(backend)?;
+    let Some(mut row) = row else { return Ok(None) };
+    if row.commitments.len() > row.parts.len() {
+        let mut s = db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
+        let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
+        while let Some(r) = rows.next().map_err(backend)? {
+            let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
+            row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
+        }
+    }
+    if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
 }
 
 /// A part's salt and bytes.
@@ -77,45 +123,7 @@ const INCONSISTENT: StoreError = StoreError::Inconsistent { place: "entry" };
 
 impl EntryReader<'_> {
     fn row(&self, index: EntryIndex) -> Result<Option<EntryRow>, StoreError> {
-        let row = self
-            .db
-            .prepare_cached(
-                "SELECT us, id, commitments, refs, type, time, actor, source, shape, core_key, rest_key, core, rest FROM entry WHERE ix = ?1",
-            )
-            .and_then(|mut s| {
-                s.query_row([index], |r| {
-                    let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
-                    if let Some(key) = r.get(10)? {
-                        parts.push((PartClass::Rest, key, r.get(12)?));
-                    }
-                    Ok(EntryRow {
-                        index,
-                        leaf: leaf_of_row(r)?,
-                        id: EntryId(r.get(1)?),
-                        recorded_at: Micros(r.get(0)?),
-                        commitments: chunks(r.get_ref(2)?.as_blob()?).unwrap_or_default(),
-                        event_type: r.get(4)?,
-                        time: Micros(r.get(5)?),
-                        actor: r.get::<_, Option<[u8; 16]>>(6)?.map(Handle),
-                        source: r.get(7)?,
-                        shape: r.get(8)?,
-                        parts,
-                    })
-                })
-                .optional()
-            })
-            .map_err(backend)?;
-        let Some(mut row) = row else { return Ok(None) };
-        if row.commitments.len() > row.parts.len() {
-            let mut s =
-                self.db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
-            let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
-            while let Some(r) = rows.next().map_err(backend)? {
-                let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
-                row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
-            }
-        }
-        if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
+        entry_row(self.db, index)
     }
 
     /// Opens a part; `None` when it or its key is gone.
@@ -210,6 +218,44 @@ impl EntryReader<'_> {
         Ok(self.open(&row, 0)?.map(|(_, bytes)| bytes))
     }
 
+    /// What was received, with people's values as their handles: what may be shown
+    /// to whoever reads the catalog. `None` when `rest` is destroyed.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn shown(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(row) = self.row(index)? else { return Ok(None) };
+        let Some(shape) = row.shape else { return Ok(None) };
+        let Some((_, rest)) = self.open(&row, 1)? else { return Ok(None) };
+        let plan = plan_of(self.db, &self.shared.intern, shape)?;
+        let mut failed = None;
+        let cell = std::cell::RefCell::new(&mut failed);
+        let keep = |result: Result<Option<Vec<u8>>, StoreError>| {
+            result.unwrap_or_else(|e| {
+                **cell.borrow_mut() = Some(e);
+                None
+            })
+        };
+        let whole = reassemble_readable(&rest, &mut |digest| plan.blob(digest).and_then(|blob| keep(self.blob(blob))), &mut |part| {
+            keep(self.as_handles(&row, 2 + usize::from(part)))
+        });
+        match failed {
+            Some(e) => Err(e),
+            None => Ok(whole.ok().map(|w| w.bytes)),
+        }
+    }
+
+    /// A person part with the handle in place of each value.
+    fn as_handles(&self, row: &EntryRow, number: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((PartClass::Person, key, _)) = row.parts.get(number) else { return Ok(None) };
+        let Some(key) = self.vault.key(KeyId(*key)).map_err(vault)? else { return Ok(None) };
+        let crate::vault::KeyScope::Person { handle, .. } = key.scope() else { return Ok(None) };
+        let Some((_, bytes)) = self.open(row, number)? else { return Ok(None) };
+        let values: Vec<serde_json::Value> = serde_json::from_slice(&bytes).map_err(|_| INCONSISTENT)?;
+        let handles = vec![serde_json::Value::String(handle.text()); values.len()];
+        Ok(Some(serde_json::Value::Array(handles).to_string().into_bytes()))
+    }
+
     /// What was received, byte for byte; `None` when a piece is destroyed or
     /// may not be read.
     ///
@@ -255,9 +301,13 @@ impl EntryReader<'_> {
     }
 }
 
+/// More parts than an entry can have: a person each, of at most 4,096 values.
+pub const PARTS_MAX: i64 = 8192;
+
 /// The key of a part beyond `core` and `rest`.
 pub fn part_key(index: EntryIndex, number: usize) -> i64 {
-    i64::try_from(index).unwrap_or(i64::MAX >> 12).saturating_mul(4096).saturating_add(i64::try_from(number).unwrap_or(4095))
+    let number = i64::try_from(number).unwrap_or(PARTS_MAX - 1);
+    i64::try_from(index).unwrap_or(i64::MAX / PARTS_MAX).saturating_mul(PARTS_MAX).saturating_add(number)
 }
 
 /// A source by its number.

@@ -4,6 +4,7 @@
 mod anchor;
 mod arena;
 mod entries;
+mod examine;
 mod intern;
 mod open;
 mod plan;
@@ -23,6 +24,7 @@ mod writer;
 
 pub use anchor::{Anchor, AnchorError};
 
+pub use examine::{Access, Examiner};
 pub use open::{EmbeddedStore, Folder, OpenFolderError, OpenOptions, Opened};
 pub use schema::{OpenError, Synchronous};
 pub use writer::Writer;

@@ -13,7 +13,7 @@ pub const APPLICATION_ID: i32 = 0x4C44_474C;
 /// `PRAGMA user_version`: bumped with every change of the tables.
 pub const SCHEMA_VERSION: i32 = 1;
 
-const TABLES: &str = "
+const LEDGER_TABLES: &str = "
 CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE log(number INTEGER PRIMARY KEY, origin TEXT NOT NULL, first INTEGER NOT NULL, closed_size INTEGER);
 -- The leaf is rebuilt from us, id, refs and commitments. core and rest are sealed; further parts lie in `part`.
@@ -31,7 +31,10 @@ CREATE TABLE shape(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT
 -- People and actors: how many references each has used.
 CREATE TABLE person(handle BLOB PRIMARY KEY, epoch INTEGER NOT NULL, next_n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE token(id BLOB PRIMARY KEY, hash BLOB NOT NULL, row TEXT NOT NULL, revoked_at INTEGER, ix INTEGER NOT NULL) WITHOUT ROWID;
--- The projection: everything below can be dropped and rebuilt from `core` parts.
+";
+
+/// The projection: all of it can be dropped and rebuilt from `core` parts.
+pub const PROJECTION_TABLES: &str = "
 CREATE TABLE source(id INTEGER PRIMARY KEY, integration TEXT NOT NULL, producer TEXT NOT NULL);
 CREATE TABLE facet_name(id INTEGER PRIMARY KEY, word TEXT NOT NULL);
 CREATE TABLE node(no INTEGER PRIMARY KEY, id BLOB NOT NULL, kind INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, ix INTEGER NOT NULL);
@@ -60,25 +63,6 @@ CREATE TABLE facet(node INTEGER NOT NULL, name INTEGER NOT NULL, owner INTEGER N
   digest BLOB NOT NULL, deleted INTEGER NOT NULL, blob INTEGER, by INTEGER NOT NULL, PRIMARY KEY(node, name, owner, vf, tie, rf)) WITHOUT ROWID;
 ";
 
-/// The projection's tables: what `rebuild` drops and replays.
-pub const PROJECTION: &[&str] = &[
-    "source",
-    "facet_name",
-    "node",
-    "pair",
-    "life",
-    "life_end",
-    "naming",
-    "run",
-    "run_id",
-    "run_event",
-    "design",
-    "dataset_event",
-    "flow",
-    "alias",
-    "facet",
-];
-
 /// How hard a commit is: `Full` unless a test proves that less is noticed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Synchronous {
@@ -96,11 +80,12 @@ pub fn backend(e: rusqlite::Error) -> StoreError {
 /// # Errors
 /// A file of another program, or of a newer version of this one.
 pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
+    make_private(path)?;
     // One thread at a time uses the connection, so SQLite need not lock it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     // Looked at before anything is changed: the file may be somebody else's.
-    let known = identity(&db, path)?;
+    let new = is_empty(&db, path)?;
     pragma(&db, "journal_mode", "WAL", "wal")?;
     db.pragma_update(None, "synchronous", if synchronous == Synchronous::Full { "FULL" } else { "OFF" })?;
     pragma(&db, "secure_delete", "ON", "1")?;
@@ -109,22 +94,21 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     db.pragma_update(None, "temp_store", "MEMORY")?;
     harden(&db)?;
     db.set_prepared_statement_cache_capacity(128);
-    match known {
-        Identity::New => db.execute_batch(&format!(
-            "BEGIN IMMEDIATE;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
-        ))?,
-        Identity::Ours => make_durable(&db)?,
+    if new {
+        db.execute_batch(&format!(
+            "BEGIN IMMEDIATE;{LEDGER_TABLES}{PROJECTION_TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+        ))?;
+    } else {
+        make_durable(&db)?;
     }
     Ok(db)
 }
 
-enum Identity {
-    /// Nothing in it yet.
-    New,
-    Ours,
-}
-
-fn identity(db: &Connection, path: &Path) -> Result<Identity, OpenError> {
+/// Whether a file holds nothing yet; otherwise it holds our tables.
+///
+/// # Errors
+/// A file of another program (most have neither an application id nor a version), or of a newer version of this one.
+pub fn is_empty(db: &Connection, path: &Path) -> Result<bool, OpenError> {
     let ask = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i32>(0));
     let foreign = || OpenError::NotOurs { path: path.display().to_string() };
     let tables = match ask("SELECT count(*) FROM sqlite_schema") {
@@ -132,10 +116,20 @@ fn identity(db: &Connection, path: &Path) -> Result<Identity, OpenError> {
         other => other?,
     };
     match (ask("PRAGMA application_id")?, ask("PRAGMA user_version")?) {
-        (0, 0) if tables == 0 => Ok(Identity::New),
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(Identity::Ours),
+        (0, 0) if tables == 0 => Ok(true),
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
         (APPLICATION_ID, found) if found > SCHEMA_VERSION => Err(OpenError::Newer { found, known: SCHEMA_VERSION }),
         _ => Err(foreign()),
+    }
+}
+
+/// A new database belongs to its owner alone; SQLite gives its side files the same mode.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(OpenError::Create(e)),
     }
 }
 
@@ -170,7 +164,11 @@ pub fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(db)
 }
 
-fn harden(db: &Connection) -> rusqlite::Result<()> {
+/// Settings that every connection of ours has.
+///
+/// # Errors
+/// SQLite's.
+pub fn harden(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // Plans that do not depend on bound values: otherwise every new value of a
@@ -210,6 +208,8 @@ pub enum OpenError {
     NotOurs { path: String },
     #[error("the database refused the setting `{name}`")]
     Pragma { name: &'static str },
+    #[error("the database could not be created")]
+    Create(#[source] std::io::Error),
     #[error("the database could not be opened")]
     Sqlite(#[from] rusqlite::Error),
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     entries::leaf_of_row,
@@ -32,7 +32,7 @@ use crate::{
 /// The connections, and what all readers share.
 pub struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     shared: Arc<Shared>,
     vault: Arc<Vault>,
     secret: InstallationSecret,
@@ -41,7 +41,7 @@ pub struct Readers {
 
 impl Readers {
     pub fn new(connections: Vec<Connection>, shared: Arc<Shared>, vault: Arc<Vault>, secret: InstallationSecret) -> Self {
-        let permits = Semaphore::new(connections.len());
+        let permits = Arc::new(Semaphore::new(connections.len()));
         Self { idle: Mutex::new(connections), permits, shared, vault, secret, understood: Understood::new() }
     }
 
@@ -51,29 +51,46 @@ impl Readers {
         head: EntryIndex,
         question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Stopped)?;
+        // The permit goes with the connection: a caller that gives up does not
+        // make room for another one while its question is still being answered.
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let readers = self.clone();
         tokio::task::spawn_blocking(move || {
             let Some(db) = readers.idle.lock().pop() else { return Err(StoreError::Stopped) };
-            let answer = (|| {
-                db.execute_batch("BEGIN").map_err(backend)?;
-                let reader = Reader {
-                    db: &db,
-                    shared: &readers.shared,
-                    vault: &readers.vault,
-                    secret: &readers.secret,
-                    understood: &readers.understood,
-                    head,
-                };
-                let answer = question(&reader);
-                db.execute_batch("COMMIT").map_err(backend)?;
-                answer
-            })();
-            readers.idle.lock().push(db);
-            answer
+            let lent = Lent { db: Some(db), readers, _permit: permit };
+            let (Some(db), readers) = (&lent.db, &lent.readers) else { return Err(StoreError::Stopped) };
+            db.execute_batch("BEGIN").map_err(backend)?;
+            question(&Reader {
+                db,
+                shared: &readers.shared,
+                vault: &readers.vault,
+                secret: &readers.secret,
+                understood: &readers.understood,
+                head,
+            })
         })
         .await
         .map_err(|e| StoreError::Backend(Box::new(e)))?
+    }
+}
+
+/// A connection on loan: given back whatever happens, also after a panic.
+struct Lent {
+    db: Option<Connection>,
+    readers: Arc<Readers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(db) = self.db.take() {
+            // Ends the read transaction; a connection that cannot is not lent again.
+            match db.execute_batch("ROLLBACK") {
+                Ok(()) => self.readers.idle.lock().push(db),
+                Err(_) if db.is_autocommit() => self.readers.idle.lock().push(db),
+                Err(e) => tracing::error!(error = %e, "a reader's connection was lost"),
+            }
+        }
     }
 }
 

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::backend;
 use crate::{
-    domain::{id::Handle, time::Micros},
+    domain::{
+        id::{EntryIndex, Handle},
+        time::Micros,
+    },
     store::{StoreError, write::TokenRow},
 };
 
@@ -19,6 +22,9 @@ struct Json {
     created: i64,
     expires: Option<i64>,
 }
+
+/// Columns `id`, `hash`, `row`, `revoked_at`, `ix`.
+type Columns = ([u8; 16], [u8; 32], String, Option<i64>, EntryIndex);
 
 /// The `row` column.
 pub fn to_json(row: &TokenRow) -> String {
@@ -40,16 +46,23 @@ pub fn to_json(row: &TokenRow) -> String {
 /// # Errors
 /// The database's, and rows that are no tokens.
 pub fn all(db: &Connection) -> Result<Vec<TokenRow>, StoreError> {
+    Ok(all_with_entries(db)?.into_iter().map(|(row, _)| row).collect())
+}
+
+/// The same, with the entries that made them.
+///
+/// # Errors
+/// As [`all`].
+pub fn all_with_entries(db: &Connection) -> Result<Vec<(TokenRow, EntryIndex)>, StoreError> {
     const BAD: StoreError = StoreError::Inconsistent { place: "token" };
-    type Row = ([u8; 16], [u8; 32], String, Option<i64>);
-    let rows: Vec<Row> = db
-        .prepare("SELECT id, hash, row, revoked_at FROM token ORDER BY ix")
-        .and_then(|mut s| s.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?.collect())
+    let rows: Vec<Columns> = db
+        .prepare("SELECT id, hash, row, revoked_at, ix FROM token ORDER BY ix")
+        .and_then(|mut s| s.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?.collect())
         .map_err(backend)?;
     rows.into_iter()
-        .map(|(id, hash, json, revoked_at)| {
+        .map(|(id, hash, json, revoked_at, ix)| {
             let j: Json = serde_json::from_str(&json).map_err(|_| BAD)?;
-            Ok(TokenRow {
+            let row = TokenRow {
                 id,
                 hash,
                 actor: Handle::parse(&j.actor).ok_or(BAD)?,
@@ -61,7 +74,8 @@ pub fn all(db: &Connection) -> Result<Vec<TokenRow>, StoreError> {
                 created_at: Micros(j.created),
                 expires_at: j.expires.map(Micros),
                 revoked_at: revoked_at.map(Micros),
-            })
+            };
+            Ok((row, ix))
         })
         .collect()
 }

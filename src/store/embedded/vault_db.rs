@@ -268,6 +268,10 @@ impl VaultStore for VaultDb {
         self.destroy(|tx, traces| rows::destroy_keys(tx, ids, traces))
     }
 
+    fn destroyed(&self, ids: &[KeyId]) -> Result<Vec<bool>, VaultError> {
+        self.read(|db| rows::destroyed(db, ids))
+    }
+
     fn find_handles(&self, lookups: &[Lookup]) -> Result<Vec<Option<Handle>>, VaultError> {
         self.read(|db| lookups.iter().map(|lookup| rows::find_handle(db, *lookup)).collect())
     }

@@ -18,6 +18,8 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE data_key(
         id INTEGER PRIMARY KEY AUTOINCREMENT, scope BLOB NOT NULL, kek BLOB NOT NULL, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL);
     CREATE INDEX data_key_scope ON data_key(scope);
+    -- Keys that were destroyed on purpose: a key that is merely missing is another thing.
+    CREATE TABLE destroyed_key(id INTEGER PRIMARY KEY);
     CREATE TABLE person(id INTEGER PRIMARY KEY AUTOINCREMENT, handle BLOB NOT NULL UNIQUE, merged_into INTEGER REFERENCES person(id));
     CREATE INDEX person_merged ON person(merged_into) WHERE merged_into IS NOT NULL;
     CREATE TABLE secret(
@@ -69,9 +71,22 @@ pub(super) fn destroy_keys(tx: &Transaction<'_>, ids: &[KeyId], traces: &mut Tra
     let mut delete = statement(tx, "DELETE FROM data_key WHERE id = ?1 RETURNING wrapped")?;
     let mut destroyed = 0;
     for id in ids {
-        destroyed += traces_of(&mut delete, [id.0], traces, "data_key")?;
+        let there = traces_of(&mut delete, [id.0], traces, "data_key")?;
+        if there > 0 {
+            note_destroyed(tx, *id)?;
+        }
+        destroyed += there;
     }
     Ok(destroyed)
+}
+
+fn note_destroyed(tx: &Transaction<'_>, id: KeyId) -> Result<(), VaultError> {
+    statement(tx, "INSERT OR IGNORE INTO destroyed_key(id) VALUES (?1)")?.execute([id.0]).map(drop).map_err(storage)
+}
+
+pub(super) fn destroyed(db: &Connection, ids: &[KeyId]) -> Result<Vec<bool>, VaultError> {
+    let mut select = statement(db, "SELECT 1 FROM destroyed_key WHERE id = ?1")?;
+    ids.iter().map(|id| select.exists([id.0]).map_err(storage)).collect()
 }
 
 pub(super) fn identifiers_of(db: &Connection, handles: &[Handle]) -> Result<Vec<SealedIdentifier>, VaultError> {
@@ -250,6 +265,7 @@ fn delete_keys_of(tx: &Transaction<'_>, handle: Handle, erased: &mut Erased, tra
         .map_err(storage)?;
     for row in rows {
         let (id, wrapped) = shaped(row, "data_key")?;
+        note_destroyed(tx, id)?;
         erased.keys.push(id);
         traces.add(&wrapped);
     }

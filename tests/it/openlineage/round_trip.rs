@@ -24,7 +24,7 @@ fn every_fixture_is_read_cut_and_reassembled() {
 fn seeds_of_the_fuzzer_hold() {
     let folder = format!("{}/fuzz/corpus/openlineage", env!("CARGO_MANIFEST_DIR"));
     for entry in std::fs::read_dir(folder).expect("the corpus") {
-        fuzz_event(&std::fs::read(entry.expect("an entry").path()).expect("a seed"));
+        fuzz_event(&std::fs::read(entry.expect("an entry").path()).expect("a seed")).expect("the properties hold");
     }
 }
 
@@ -73,7 +73,6 @@ fn facets_that_stay_the_same_are_interned_once_and_others_are_not() {
     assert_eq!(cut.blobs.iter().filter(|b| b.digest == digest).count(), 1, "input and output have the same columns");
     for blob in &cut.blobs {
         assert_eq!(blob.digest, <[u8; 32]>::from(Sha256::digest(blob.bytes)));
-        assert!(blob.bytes.len() >= 64);
     }
 }
 

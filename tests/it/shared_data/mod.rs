@@ -1,6 +1,6 @@
 //! Tests over the real data that lies beside the project where there is some.
 //! `scripts/test` leaves them out by name where there is none.
-mod openlineage;
+pub mod openlineage;
 mod spine;
 
 use std::path::PathBuf;

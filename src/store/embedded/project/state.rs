@@ -58,12 +58,9 @@ pub struct State {
 }
 
 impl State {
-    /// Reads what must be whole (sources, names, pairs); the rest comes as needed.
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn load(db: &Connection) -> Result<Self, StoreError> {
-        let mut state = Self {
+    /// Of a projection without a row.
+    pub fn empty() -> Self {
+        Self {
             sources: HashMap::default(),
             facet_names: HashMap::default(),
             pairs: HashMap::default(),
@@ -74,7 +71,15 @@ impl State {
             last_floor: i64::MIN,
             run_next: 0,
             fresh_pair: None,
-        };
+        }
+    }
+
+    /// Reads what must be whole (sources, names, pairs); the rest comes as needed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn load(db: &Connection) -> Result<Self, StoreError> {
+        let mut state = Self::empty();
         (|| {
             let mut s = db.prepare("SELECT id, integration, producer FROM source")?;
             let mut rows = s.query([])?;
@@ -158,7 +163,11 @@ impl StreamState {
             self.end_max = self.end_max.max(Some(until));
         } else {
             match self.open.binary_search_by_key(&dataset, |o| o.0) {
-                Ok(i) => self.open[i].1 = from,
+                Ok(i) => {
+                    if let Some(o) = self.open.get_mut(i) {
+                        o.1 = from;
+                    }
+                }
                 Err(i) => self.open.insert(i, (dataset, from)),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::{Reader, classes::Classes};
 use crate::{
     domain::{
-        assertion::Digest,
+        assertion::{Digest, Entity},
         catalog::{ArtifactFacts, FacetFacts, OwnerFacts},
         id::{EntryIndex, NodeId},
         kind::ArtifactKind,
@@ -12,7 +12,7 @@ use crate::{
         name::Name,
         time::{FOREVER, Micros},
     },
-    interop::openlineage::read_core,
+    interop::openlineage::{Place, facets_of, read_core},
     store::{
         StoreError,
         embedded::{entries::source_of, schema::backend, topology::NodeNo},
@@ -61,7 +61,7 @@ fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: A
     let mut born = FOREVER;
     let mut recorded_from = EntryIndex::MAX;
     for m in &class.members {
-        facets_of(reader, m.node, as_of, &mut facets, &mut owners)?;
+        gather(reader, m.node, as_of, &mut facets, &mut owners)?;
         born = born.min(topology.life_at(m.node, as_of.size).first().map_or(FOREVER, |l| l.0));
         recorded_from = recorded_from.min(topology.node(m.node).map_or(EntryIndex::MAX, |n| n.recorded_from.into()));
     }
@@ -127,7 +127,7 @@ pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError
         .map_err(backend)
 }
 
-fn facets_of(
+fn gather(
     reader: &Reader<'_>,
     node: NodeNo,
     as_of: AsOf,
@@ -168,7 +168,7 @@ fn facets_of(
         }
         let bytes = match f.blob {
             Some(blob) => entries.blob(blob)?.map(Into::into),
-            None => None,
+            None => from_entry(reader, node, &name, f.by)?,
         };
         facets.push(FacetFacts {
             name,
@@ -182,4 +182,26 @@ fn facets_of(
         });
     }
     Ok(())
+}
+
+/// A facet that lies in its entry's `rest` (it varies by run or names people),
+/// with handles in place of people's values.
+fn from_entry(reader: &Reader<'_>, node: NodeNo, name: &str, by: EntryIndex) -> Result<Option<Arc<[u8]>>, StoreError> {
+    let entries = reader.entries();
+    let (Some(core), Some(fixed)) = (entries.core(by)?, reader.shared.topology.node(node)) else { return Ok(None) };
+    let a = read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?;
+    let is_it = |e: &Entity| *e.name.namespace == *fixed.namespace && *e.name.name == *fixed.name;
+    // Of a dataset on both sides the output side counts, as it does for what is in force.
+    let mut places = Vec::new();
+    places.extend(a.outputs.iter().flatten().enumerate().filter(|(_, e)| is_it(e)).map(|(i, _)| Place::Output(i)));
+    places.extend(a.inputs.iter().flatten().enumerate().filter(|(_, e)| is_it(e)).map(|(i, _)| Place::Input(i)));
+    if fixed.kind == ArtifactKind::Job {
+        places = vec![Place::Job];
+    } else if a.dataset.as_ref().is_some_and(is_it) {
+        places.push(Place::Dataset);
+    }
+    let Some(body) = entries.shown(by)? else { return Ok(None) };
+    let Ok(facets) = facets_of(&body) else { return Ok(None) };
+    let found = places.iter().find_map(|p| facets.iter().find(|f| f.place == *p && f.name == name));
+    Ok(found.map(|f| f.raw.as_bytes().into()))
 }

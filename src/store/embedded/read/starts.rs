@@ -81,7 +81,6 @@ fn of_runs(db: &Connection, intern: &Intern, flow: &FlowFact, as_of: AsOf, head:
 }
 
 /// The run's start by its entries below the size, if by then it asserts the flow.
-#[expect(clippy::too_many_arguments, reason = "a run, a flow and an instant")]
 fn start_as_known(
     db: &Connection,
     intern: &Intern,

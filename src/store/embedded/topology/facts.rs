@@ -125,7 +125,7 @@ impl Topology {
         let no = self.flow_count.load(Ordering::Relaxed);
         let slot = self.flows.slot(no)?;
         let (dataset, job) = (self.nodes.get(f.dataset)?, self.nodes.get(f.job)?);
-        let list = f.side.list();
+        let (dataset_head, job_head) = (dataset.flows.get(f.side.list())?, job.flows.get(f.side.list())?);
         slot.dataset.store(f.dataset, Ordering::Relaxed);
         slot.job.store(f.job, Ordering::Relaxed);
         slot.pair.store(f.pair, Ordering::Relaxed);
@@ -135,11 +135,11 @@ impl Topology {
         slot.recorded_from.store(f.recorded_from, Ordering::Relaxed);
         slot.recorded_until.store(f.recorded_until, Ordering::Relaxed);
         slot.by.store(f.by, Ordering::Relaxed);
-        slot.next_of_dataset.store(dataset.flows[list].0.load(Ordering::Relaxed), Ordering::Relaxed);
-        slot.next_of_job.store(job.flows[list].0.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.next_of_dataset.store(dataset_head.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        slot.next_of_job.store(job_head.0.load(Ordering::Relaxed), Ordering::Relaxed);
         self.flow_count.store(no + 1, Ordering::Release);
-        dataset.flows[list].0.store(no, Ordering::Release);
-        job.flows[list].0.store(no, Ordering::Release);
+        dataset_head.0.store(no, Ordering::Release);
+        job_head.0.store(no, Ordering::Release);
         dataset.degree.fetch_add(1, Ordering::Relaxed);
         job.degree.fetch_add(1, Ordering::Relaxed);
         Some(no)
