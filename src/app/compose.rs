@@ -29,6 +29,11 @@ pub enum ComposeError {
     Keys(#[from] KeysDirError),
     #[error("the vault could not be opened")]
     Vault(#[from] VaultError),
+    #[error(
+        "the vault `vault.db` has keys of recorded entries, but `main.db` is missing: bring it back from its backup, \
+         or start a new data folder"
+    )]
+    LogMissing,
     #[error("the log's origin in the configuration cannot be the name of a key")]
     Origin(#[from] crate::ledger::KeyError),
     #[error(transparent)]
@@ -66,8 +71,11 @@ impl Installation {
         };
         let keys = InstallationKeys::open(&keys_dir, &given, folder.new, &*ambient.entropy)?;
         let path = data.join("vault.db");
-        // A crash between making the vault and making the log leaves a vault without a log.
-        let store = if folder.new && !path.exists() { VaultDb::create(&path)? } else { VaultDb::open(&path)? };
+        // A crash in a first start leaves a vault, whole or not, without a log.
+        let store = if folder.new { VaultDb::create(&path)? } else { VaultDb::open(&path)? };
+        if folder.new && store.has_sealed()? {
+            return Err(ComposeError::LogMissing);
+        }
         let vault = Arc::new(Vault::open(Box::new(store), &keys, ambient.entropy.clone(), NonceLimits::default())?);
         let log_key = Arc::new(match &config.ledger.origin {
             Some(origin) => LogKey::new(origin, &keys.log_seed)?,
@@ -119,6 +127,15 @@ impl App {
     /// # Errors
     /// [`ComposeError`].
     pub fn open(data: &Path, config: &Config, ambient: Ambient) -> Result<Arc<Self>, ComposeError> {
+        Self::open_synchronous(data, config, ambient, Synchronous::Full)
+    }
+
+    /// As [`Self::open`], with weaker commits: for the test that shows that this is noticed.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    #[doc(hidden)]
+    pub fn open_synchronous(data: &Path, config: &Config, ambient: Ambient, synchronous: Synchronous) -> Result<Arc<Self>, ComposeError> {
         let Installation { vault, log_key, secret, folder, anchor, .. } = Installation::open(data, config, &ambient)?;
         let options = OpenOptions {
             vault: vault.clone(),
@@ -126,7 +143,7 @@ impl App {
             secret: secret.clone(),
             anchor,
             readers: config.store.readers as usize,
-            synchronous: Synchronous::Full,
+            synchronous,
         };
         let Opened { store, writer, tokens } = EmbeddedStore::open(folder, options)?;
         let sequencer = Sequencer::start(writer, ambient.clock.clone(), config.ingest.queue_max)?;

@@ -186,7 +186,7 @@ impl App {
             .iter()
             .map(|w| IngestWarning { code: w.code, pointer: w.pointer.clone(), message: w.message.clone() })
             .collect();
-        let act = self.seal(by, now, reading.canonical_digest(), cut).map_err(sealing)?;
+        let act = self.seal(by, now, reading.canonical_digest(), cut).map_err(|e| self.vault_error(e))?;
         Ok((act, warnings))
     }
 
@@ -197,7 +197,7 @@ impl App {
             return Ok(Vec::new());
         }
         let identifiers: Vec<Identifier> = people.iter().map(|p| identifier(by, p)).collect::<Result<_, _>>()?;
-        self.vault.handles_for(&identifiers).map_err(sealing)
+        self.vault.handles_for(&identifiers).map_err(|e| self.vault_error(e))
     }
 
     /// `received`: SHA-256 of the canonical event as it came, people's values and all.

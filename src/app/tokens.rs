@@ -10,7 +10,7 @@ use smallvec::smallvec;
 
 use super::{
     App, AppError, Code, Receipt,
-    ingest::{permit, receipt, sealing},
+    ingest::{permit, receipt},
 };
 use crate::{
     access::{Action, Principal, Role, RoleSet, Scope, Token, TokenDigest},
@@ -191,8 +191,12 @@ impl App {
         }
         let identifier = if new.person { Identifier::new(IdentifierKind::Account, "", &new.actor) } else { service(&new.actor) };
         let identifier = identifier.map_err(|e| AppError::bad_input(e.to_string()).at("input.actor"))?;
-        let actor =
-            self.vault.handles_for(&[identifier]).map_err(sealing)?.pop().ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
+        let actor = self
+            .vault
+            .handles_for(&[identifier])
+            .map_err(|e| self.vault_error(e))?
+            .pop()
+            .ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
         let token = Token::generate(&*self.ambient.entropy);
         let mut roles: Vec<&'static str> = new.roles.iter().map(|r| r.word()).collect();
         roles.sort_unstable();
@@ -310,7 +314,10 @@ impl App {
             event_type,
             time: now,
             actor: by.map(|p| p.actor),
-            parts: smallvec![part(0, PartClass::Core, &core).map_err(sealing)?, part(1, PartClass::Rest, &rest).map_err(sealing)?],
+            parts: smallvec![
+                part(0, PartClass::Core, &core).map_err(|e| self.vault_error(e))?,
+                part(1, PartClass::Rest, &rest).map_err(|e| self.vault_error(e))?
+            ],
             concerns: by.filter(|p| p.person).map(|p| p.actor).into_iter().collect(),
             duplicate: None,
             change,

@@ -9,6 +9,7 @@ pub mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::{
     domain::{
@@ -65,6 +66,8 @@ pub trait Store: Send + Sync {
     fn blob(&self, digest: &Digest) -> Option<u32>;
     /// A write failed, so nothing more is written by this process.
     fn stopped(&self) -> bool;
+    /// Tells when that happens.
+    fn watch_stopped(&self) -> watch::Receiver<bool>;
     /// A consistent view of the committed state.
     ///
     /// # Errors

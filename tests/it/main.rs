@@ -13,5 +13,6 @@ mod scripted_server;
 mod shared_data;
 mod spine;
 mod support;
+mod survival;
 mod vault;
 mod verify;

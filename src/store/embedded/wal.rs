@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::shared::Shared;
+use super::{shared::Shared, writer::close_quietly_if_stopped};
 
 /// How often the thread looks whether there is something to move.
 const EVERY: Duration = Duration::from_millis(20);
@@ -30,7 +30,10 @@ impl WalMover {
         let db = Connection::open(path)?;
         db.pragma_update(None, "synchronous", "FULL")?;
         let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new().name("wal".into()).spawn(move || run(&db, &shared, &stopped))?;
+        let thread = std::thread::Builder::new().name("wal".into()).spawn(move || {
+            run(&db, &shared, &stopped);
+            close_quietly_if_stopped(&db, &shared);
+        })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -392,6 +392,22 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        close_quietly_if_stopped(&self.db, &self.shared);
+    }
+}
+
+/// After a failed write the last close must not move the write-ahead log: that
+/// would be the failed sync, tried again. The next start moves it.
+pub fn close_quietly_if_stopped(db: &Connection, shared: &Shared) {
+    if shared.stopped()
+        && let Err(e) = db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+    {
+        tracing::error!(error = %e, "the database could not be told to close without a checkpoint");
+    }
+}
+
 impl Committer for Writer {
     fn commit(&mut self, acts: Vec<Act>, now: Micros) -> Result<Vec<Committed>, CommitError> {
         if self.shared.stopped() {
