@@ -5,13 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use super::{App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, sequencer::Sequencer, tokens::TokenBook};
+use super::{
+    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, refusals::Refusals, sequencer::Sequencer, tokens::TokenBook,
+};
 use crate::{
     clock::Ambient,
     config::{Config, PublicLedger},
     domain::id::InstallationSecret,
     ledger::LogKey,
-    store::embedded::{Anchor, EmbeddedStore, Folder, OpenFolderError, OpenOptions, Opened, Synchronous, vault_db::VaultDb},
+    store::{
+        Store,
+        embedded::{Anchor, EmbeddedStore, Folder, OpenFolderError, OpenOptions, Opened, Synchronous, vault_db::VaultDb},
+        write::Committer,
+    },
     vault::{InstallationKeys, NonceLimits, Vault, VaultError, keys_dir::GivenKeys, keys_dir::KeysDirError},
 };
 
@@ -72,12 +78,32 @@ impl Installation {
     }
 }
 
+/// The two halves of an opened store: what is asked, and what is written.
+pub struct Backend {
+    pub store: Arc<dyn Store>,
+    pub writer: Box<dyn Committer>,
+}
+
 impl App {
     /// Opens a data folder and starts its sequencer.
     ///
     /// # Errors
     /// [`ComposeError`].
     pub fn open(data: &Path, config: &Config, ambient: Ambient) -> Result<Arc<Self>, ComposeError> {
+        Self::open_with(data, config, ambient, |backend| backend)
+    }
+
+    /// The same over a backend that `wrap` may stand something in front of: how
+    /// one counts, holds up or fails what is asked of a store.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn open_with(
+        data: &Path,
+        config: &Config,
+        ambient: Ambient,
+        wrap: impl FnOnce(Backend) -> Backend,
+    ) -> Result<Arc<Self>, ComposeError> {
         let Installation { vault, log_key, secret, folder, anchor, .. } = Installation::open(data, config, &ambient)?;
         let options = OpenOptions {
             vault: vault.clone(),
@@ -88,6 +114,7 @@ impl App {
             synchronous: Synchronous::Full,
         };
         let Opened { store, writer, tokens } = EmbeddedStore::open(folder, options)?;
+        let Backend { store, writer } = wrap(Backend { store, writer });
         let sequencer = Sequencer::start(writer, ambient.clock.clone(), config.ingest.queue_max)?;
         Ok(Arc::new(Self {
             store,
@@ -98,6 +125,7 @@ impl App {
             tokens: TokenBook::new(tokens)?,
             log_key,
             identity: IngestIdentity::new(secret),
+            refusals: Refusals::default(),
             ledger_public: match config.ledger.public {
                 PublicLedger::None => LedgerPublic::None,
                 PublicLedger::Checkpoint => LedgerPublic::Checkpoint,

@@ -4,6 +4,7 @@ pub mod compose;
 mod error;
 pub mod ingest;
 pub mod ledger_access;
+pub mod refusals;
 pub mod sequencer;
 pub mod tokens;
 pub mod view;
@@ -19,7 +20,7 @@ use crate::{
     domain::{
         assertion::Digest,
         id::{EntryId, EntryIndex},
-        time::Micros,
+        time::{FOREVER, Micros},
     },
     store::Store,
     vault::Vault,
@@ -73,6 +74,7 @@ pub struct App {
     pub(crate) log_key: Arc<crate::ledger::LogKey>,
     pub(crate) identity: ingest::IngestIdentity,
     pub(crate) ledger_public: ledger_access::LedgerPublic,
+    pub(crate) refusals: refusals::Refusals,
 }
 
 /// Whether requests can be answered.
@@ -128,6 +130,7 @@ impl App {
 
     /// Takes no more writes, commits those that wait, signs a last checkpoint.
     pub fn drain(&self) {
+        self.record_refusals(FOREVER);
         self.sequencer.drain();
     }
 
