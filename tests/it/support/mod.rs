@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 use ledgerline::{
     access::{Principal, Role, RoleSet, Scope},
-    app::{App, View, ingest::Ingested},
+    app::{App, View, compose::Backend, ingest::Ingested},
     clock::{Ambient, ManualClock},
     config::{Config, Sources},
     domain::{catalog::ArtifactRef, id::Handle, kind::ArtifactKind, name::Name, time::Micros},
@@ -33,9 +33,14 @@ impl World {
 
     /// With another configuration.
     pub fn with(config: &Config) -> Self {
+        Self::over(config, |backend| backend)
+    }
+
+    /// With something in front of its store.
+    pub fn over(config: &Config, wrap: impl FnOnce(Backend) -> Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ambient, clock) = Ambient::fixed(NOON, 7);
-        let app = App::open(folder.path(), config, ambient.clone()).unwrap();
+        let app = App::open_with(folder.path(), config, ambient.clone(), wrap).unwrap();
         Self { app, clock, folder, ambient }
     }
 
