@@ -8,10 +8,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use smallvec::smallvec;
 
-use super::{
-    App, AppError, Code, Receipt,
-    ingest::receipt,
-};
+use super::{App, AppError, Code, Receipt, ingest::receipt};
 use crate::{
     access::{Action, Principal, Role, RoleSet, Scope, Token, TokenDigest},
     domain::{

@@ -214,6 +214,12 @@ impl View {
         Ok(self.snapshot.received(indexes, self.readable()).await?)
     }
 
+    /// The same with people's handles in place of their values.
+    pub async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, AppError> {
+        self.require(Action::ReadOperational)?;
+        Ok(self.snapshot.shown(indexes).await?)
+    }
+
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, AppError> {
         self.require(Action::ReadLedger)?;
         Ok(self.snapshot.consistency(from, to).await?)

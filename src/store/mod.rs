@@ -139,6 +139,8 @@ pub trait Snapshot: Send + Sync {
     async fn entry_page(&self, page: &EntryPage, readable: Readable) -> Result<Vec<EntryFacts>, StoreError>;
     /// The received bytes of entries, put together again; `None` where a part is destroyed or not readable.
     async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+    /// The same with people's handles in place of their values, for whoever may not read those; `None` where it is destroyed.
+    async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
     /// A tile of hashes of the current log as `tlog-tiles` publishes it; `None` when no such tile exists at this size.
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;

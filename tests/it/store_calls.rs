@@ -130,6 +130,10 @@ impl Snapshot for CountingView {
         self.calls.note("entry_page");
         self.inner.entry_page(page, readable).await
     }
+    async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.calls.note("shown");
+        self.inner.shown(indexes).await
+    }
     async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         self.calls.note("received");
         self.inner.received(indexes, readable).await

@@ -98,7 +98,7 @@ struct RunsOfAt(At, usize, NodeId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct EntryAt(EntryIndex);
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct ReceivedAt(EntryIndex);
+struct ShownAt(EntryIndex);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClaimAt(EntryIndex, i64);
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -147,11 +147,11 @@ impl Reading {
         Ok(indexes.iter().filter_map(|i| found.remove(&EntryAt(*i))).collect())
     }
 
-    /// The received bytes of entries, in the order asked, for operational rights;
-    /// without those that are destroyed.
-    pub async fn received(&self, indexes: &[EntryIndex]) -> Result<Vec<(EntryIndex, Arc<[u8]>)>> {
-        let mut found = self.loader.load_many(indexes.iter().map(|i| ReceivedAt(*i))).await?;
-        Ok(indexes.iter().filter_map(|i| Some((*i, found.remove(&ReceivedAt(*i))?))).collect())
+    /// What entries received, in the order asked, people's values as their handles,
+    /// for operational rights; without those that are destroyed.
+    pub async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<(EntryIndex, Arc<[u8]>)>> {
+        let mut found = self.loader.load_many(indexes.iter().map(|i| ShownAt(*i))).await?;
+        Ok(indexes.iter().filter_map(|i| Some((*i, found.remove(&ShownAt(*i))?))).collect())
     }
 
     /// The proof that an entry is in the log; in the tree of `size` entries, where given.
@@ -237,13 +237,13 @@ impl Loader<EntryAt> for Batches {
     }
 }
 
-impl Loader<ReceivedAt> for Batches {
+impl Loader<ShownAt> for Batches {
     type Value = Arc<[u8]>;
     type Error = ApiError;
 
-    async fn load(&self, keys: &[ReceivedAt]) -> Result<HashMap<ReceivedAt, Self::Value>> {
+    async fn load(&self, keys: &[ShownAt]) -> Result<HashMap<ShownAt, Self::Value>> {
         let indexes: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let bytes = matched(keys.len(), self.0.received(&indexes).await?)?;
+        let bytes = matched(keys.len(), self.0.shown(&indexes).await?)?;
         Ok(keys.iter().cloned().zip(bytes).filter_map(|(k, b)| Some((k, b?.into()))).collect())
     }
 }

@@ -210,6 +210,11 @@ impl Snapshot for EmbeddedSnapshot {
             .await
     }
 
+    async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let indexes = indexes.to_vec();
+        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().shown(*ix) } else { Ok(None) }).collect()).await
+    }
+
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
         self.tree(move |t| t.tile(level, index, width)).await
     }

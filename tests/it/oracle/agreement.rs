@@ -1,5 +1,8 @@
 //! The server and the oracle agree.
-use super::{generator::seeded, served::{Served, in_namespaces}};
+use super::{
+    generator::seeded,
+    served::{Served, in_namespaces},
+};
 
 #[test]
 fn probe() {

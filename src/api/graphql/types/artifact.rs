@@ -297,7 +297,7 @@ pub struct Facet {
     pub digest: String,
     /// Whether the content is shown.
     pub state: FacetState,
-    /// The content, exactly as received.
+    /// The content as received, people's values as their handles.
     pub json: Option<Json>,
 }
 

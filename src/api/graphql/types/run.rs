@@ -158,7 +158,7 @@ impl Run {
     async fn facets(&self, ctx: &Context<'_>) -> Result<Vec<RunFacet>> {
         let entries = self.facts.entries.get(..EVENTS_MAX as usize).unwrap_or(&self.facts.entries);
         let mut latest: std::collections::BTreeMap<String, RunFacet> = std::collections::BTreeMap::new();
-        for (index, body) in reading(ctx).await?.received(entries).await? {
+        for (index, body) in reading(ctx).await?.shown(entries).await? {
             // Received events were read once already; one that cannot be read again has nothing to show.
             for facet in facets_of(&body).unwrap_or_default().into_iter().filter(|f| f.place == Place::Run) {
                 if let Some(json) = scalar::json(facet.raw.as_bytes()) {
@@ -178,6 +178,6 @@ pub struct RunFacet {
     pub name: String,
     /// The entry that holds it.
     pub recorded_from: Long,
-    /// The content, exactly as received.
+    /// The content as received, people's values as their handles.
     pub json: Json,
 }
