@@ -88,6 +88,7 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     let db = Connection::open_with_flags(path, flags)?;
     // Looked at before anything is changed: the file may be somebody else's.
     let new = is_empty(&db, path)?;
+    checkpoint_on_close(&db, false)?;
     pragma(&db, "journal_mode", "WAL", "wal")?;
     db.pragma_update(None, "synchronous", if synchronous == Synchronous::Full { "FULL" } else { "OFF" })?;
     pragma(&db, "secure_delete", "ON", "1")?;
@@ -151,6 +152,16 @@ pub fn make_durable(db: &Connection) -> rusqlite::Result<()> {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         Err(rusqlite::Error::SqliteFailure(busy, Some("another program reads the database; close it".to_owned())))
     }
+}
+
+/// Whether the last close moves the write-ahead log into the database. Off from
+/// the start: after a failed sync that would be the same sync, tried again, and
+/// the next start moves it anyway. Turned on where all went well to the end.
+///
+/// # Errors
+/// SQLite's.
+pub fn checkpoint_on_close(db: &Connection, on: bool) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !on).map(drop)
 }
 
 /// Opens a reader's connection.

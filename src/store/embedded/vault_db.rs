@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
 use super::{
-    schema::{make_durable, pragma_obeyed},
+    schema::{checkpoint_on_close, make_durable, pragma_obeyed},
     vault_rows::{self as rows, storage},
     vault_scrub::Traces,
 };
@@ -84,6 +84,7 @@ impl VaultDb {
         let mut db = Connection::open_with_flags(path, flags).map_err(storage)?;
         let name = || path.display().to_string();
         db.busy_timeout(PURGE_WAIT).map_err(storage)?;
+        checkpoint_on_close(&db, false).map_err(storage)?;
         db.set_prepared_statement_cache_capacity(64);
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(storage)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(storage)?;
@@ -184,13 +185,12 @@ impl VaultDb {
 }
 
 impl Drop for State {
-    /// After a failure the last close must not move the log either: that would
-    /// be the failed sync, tried again.
+    /// Lets the close move the write-ahead log where all went well.
     fn drop(&mut self) {
-        if self.failed
-            && let Err(e) = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        if !self.failed
+            && let Err(e) = checkpoint_on_close(&self.db, true)
         {
-            tracing::error!(error = %e, "the vault could not be told to close without a checkpoint");
+            tracing::warn!(error = %e, "the vault's write-ahead log is left for the next start to move");
         }
     }
 }

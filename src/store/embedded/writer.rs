@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     entries::{CoreDigests, leaf_of_row, part_key},
     project::{Projector, ShapeOf, State},
-    schema::backend,
+    schema::{backend, checkpoint_on_close},
     shared::Shared,
     tree::insert_tile,
 };
@@ -394,17 +394,16 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        close_quietly_if_stopped(&self.db, &self.shared);
+        close(&self.db, &self.shared);
     }
 }
 
-/// After a failed write the last close must not move the write-ahead log: that
-/// would be the failed sync, tried again. The next start moves it.
-pub fn close_quietly_if_stopped(db: &Connection, shared: &Shared) {
-    if shared.stopped()
-        && let Err(e) = db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+/// Lets the last close move the write-ahead log, unless the store has stopped.
+pub fn close(db: &Connection, shared: &Shared) {
+    if !shared.stopped()
+        && let Err(e) = checkpoint_on_close(db, true)
     {
-        tracing::error!(error = %e, "the database could not be told to close without a checkpoint");
+        tracing::warn!(error = %e, "the write-ahead log is left for the next start to move");
     }
 }
 

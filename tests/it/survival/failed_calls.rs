@@ -29,9 +29,9 @@ enum Phase {
 
 const PHASES: [Phase; 3] = [Phase::FirstStart, Phase::Recovery, Phase::Commits];
 
-/// Syncs of one move of the write-ahead log, which may be under way in its own
-/// thread when a commit fails.
-const UNDER_WAY: u64 = 2;
+/// The write-ahead log is synced by two threads, so one such sync may be under way
+/// when the other one fails.
+const UNDER_WAY: u64 = 1;
 
 /// Events before the fault, and those sent while it may happen.
 const BEFORE: u32 = 6;
@@ -55,15 +55,13 @@ impl World {
         let before = Self::new();
         let app = open(before.path()).unwrap();
         run_clients(&app, 2, 0..BEFORE, before.tell());
-        let after = Self { told: before.told.clone(), ..Self::unwatched() };
-        before.watched.recorder.image(before.watched.recorder.position(), Loss::Nothing, after.path());
-        copy_keys(before.path(), after.path());
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = &before.watched.recorder;
+        recorder.image(recorder.position(), Loss::Nothing, folder.path());
+        copy_keys(before.path(), folder.path());
         drop(app);
-        after
-    }
-
-    fn unwatched() -> Self {
-        Self::new()
+        let watched = Watched::begin(folder.path());
+        Self { folder, watched, told: before.told.clone() }
     }
 
     fn path(&self) -> &Path {

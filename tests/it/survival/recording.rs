@@ -7,7 +7,7 @@
 //! its folder. After a sync that failed, what it should have made durable is
 //! never made so by a later one (Linux forgets that those pages were dirty).
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::c_int,
     fs,
     path::{Path, PathBuf},
@@ -60,7 +60,9 @@ pub struct Fired {
     pub file: String,
     pub call: Call,
     by: ThreadId,
-    /// Syncs of the same database that the same thread asked for afterwards.
+    /// The file was written again since, so that a sync means something.
+    written: bool,
+    /// Syncs of the file that the same thread asked for afterwards, with nothing new in it.
     pub tried_again: u64,
     /// And other threads: what was under way may end.
     pub beside: u64,
@@ -103,6 +105,8 @@ struct FileLog {
 
 #[derive(Default)]
 struct Log {
+    /// What was there when the watch began; durable.
+    there: BTreeSet<PathBuf>,
     /// Counts everything that changes the disk.
     position: u64,
     files: Vec<FileLog>,
@@ -115,7 +119,6 @@ struct Log {
 }
 
 /// The recording of one folder.
-#[derive(Default)]
 pub struct Recorder(Mutex<Log>);
 
 /// What of the unsynced a crash takes.
@@ -160,6 +163,11 @@ impl Loss {
 }
 
 impl Recorder {
+    pub(super) fn of(folder: &Path) -> Self {
+        let there = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        Self(Mutex::new(Log { there, ..Log::default() }))
+    }
+
     /// How much has happened: an image at this position or later knows it.
     pub fn position(&self) -> u64 {
         self.0.lock().position
@@ -204,7 +212,8 @@ impl Recorder {
             // A deletion that was lost, or another descriptor of the same file.
             return known;
         }
-        let made = before.is_none().then(|| {
+        // What was not there when the watch began was made now, or a moment ago by our own code.
+        let made = (!log.there.contains(path)).then(|| {
             log.position += 1;
             log.position
         });
@@ -314,15 +323,17 @@ impl Log {
         *seen += 1;
         let name = self.files[file].path.file_name().unwrap().to_string_lossy().into_owned();
         if let Some(fired) = &mut self.fired {
-            let same = database(&fired.file) == database(&name);
-            if call == Call::Sync && same {
-                let counter = if fired.by == thread::current().id() { &mut fired.tried_again } else { &mut fired.beside };
-                *counter += 1;
+            let same = fired.file == name;
+            match call {
+                Call::Write => fired.written |= same,
+                Call::Sync if !same || fired.written => {}
+                Call::Sync if fired.by == thread::current().id() => fired.tried_again += 1,
+                Call::Sync => fired.beside += 1,
             }
             return Verdict::Do;
         }
         let Some(fault) = self.fault.filter(|f| f.call == call && f.nth == nth) else { return Verdict::Do };
-        self.fired = Some(Fired { file: name, call, by: thread::current().id(), tried_again: 0, beside: 0 });
+        self.fired = Some(Fired { file: name, call, by: thread::current().id(), written: false, tried_again: 0, beside: 0 });
         let code = match (fault.error, call) {
             (Error::NoSpace, _) => ffi::SQLITE_FULL,
             (Error::Io, Call::Write) => ffi::SQLITE_IOERR_WRITE,
@@ -333,11 +344,6 @@ impl Log {
             Form::Persisted => Verdict::DoAndFail(code),
         }
     }
-}
-
-/// The database that a file belongs to.
-fn database(file: &str) -> &str {
-    file.split_once("-").map_or(file, |(database, _)| database)
 }
 
 impl FileLog {

@@ -40,8 +40,9 @@ pub struct Watched {
 impl Watched {
     /// Begins. Every file that SQLite opens below `folder` from now on is watched.
     pub fn begin(folder: &Path) -> Self {
-        let recorder = Arc::new(Recorder::default());
-        watch().folders.lock().push((folder.canonicalize().unwrap(), recorder.clone()));
+        let folder = folder.canonicalize().unwrap();
+        let recorder = Arc::new(Recorder::of(&folder));
+        watch().folders.lock().push((folder, recorder.clone()));
         Self { recorder }
     }
 }
