@@ -17,15 +17,20 @@ use super::{
 };
 
 /// Asks for a walk: variables `from`, `options`, `asOf`.
-pub const LINEAGE: &str = "query($from: [ArtifactRef!]!, $options: LineageOptions, $asOf: AsOf) { \
-     lineage(from: $from, options: $options, asOf: $asOf) { \
-       nodes { id kind namespace name aliases { namespace name } depth selfLoop deletedAt remaining } \
-       edges { from to kind job validFrom validUntil } \
-       completeness { status reasons frontier prunedByTime } } }";
+pub const LINEAGE: &str = "lineage";
 
 /// Asks for an artifact's facts: variables `ref`, `asOf`.
-pub const ARTIFACT: &str = "query($ref: ArtifactRef!, $asOf: AsOf) { artifact(ref: $ref, asOf: $asOf) { \
-     id kind namespace name aliases { namespace name } validFrom deletedAt schema { fields { path } } } }";
+pub const ARTIFACT: &str = "artifact";
+
+/// What is asked of each.
+pub const FRAGMENTS: [&str; 2] = [
+    "fragment lineage on Lineage { \
+       nodes { id kind namespace name aliases { namespace name } depth selfLoop deletedAt remaining } \
+       edges { from to kind job validFrom validUntil } \
+       completeness { status reasons frontier prunedByTime } } ",
+    "fragment artifact on Artifact { \
+       id kind namespace name aliases { namespace name } validFrom deletedAt schema { fields { path } } } ",
+];
 
 /// Labels of ids, by the server's own answers.
 pub type Labels = BTreeMap<String, String>;

@@ -61,6 +61,9 @@ impl Projector<'_> {
         // The incarnation in which it falls is two from now on.
         self.state.touched.touch(node, self.last_end_before(node, at)?);
         if known.is_none() {
+            if let Some(birth) = self.birth_at(node, at) {
+                self.end_stretch(ix, node, &birth)?;
+            }
             self.restate_after(ix, node, at)?;
         }
         Ok(())
