@@ -39,8 +39,13 @@ impl World {
 
     /// With something in front of its store.
     pub fn over(config: &Config, wrap: impl FnOnce(Backend) -> Backend) -> Self {
+        Self::seeded(7, config, wrap)
+    }
+
+    /// With chance of its own: another installation than the others.
+    pub fn seeded(seed: u64, config: &Config, wrap: impl FnOnce(Backend) -> Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (ambient, clock) = Ambient::fixed(NOON, 7);
+        let (ambient, clock) = Ambient::fixed(NOON, seed);
         let app = App::open_with(folder.path(), config, ambient.clone(), Synchronous::Full, wrap).unwrap();
         Self { app, clock, folder, ambient }
     }
