@@ -9,6 +9,7 @@ pub mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::{
     domain::{
@@ -65,6 +66,8 @@ pub trait Store: Send + Sync {
     fn blob(&self, digest: &Digest) -> Option<u32>;
     /// A write failed, so nothing more is written by this process.
     fn stopped(&self) -> bool;
+    /// Tells when that happens.
+    fn watch_stopped(&self) -> watch::Receiver<bool>;
     /// A consistent view of the committed state.
     ///
     /// # Errors
@@ -143,8 +146,8 @@ pub trait Snapshot: Send + Sync {
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;
     /// An entry bundle (u16 length ‖ leaf)*.
     async fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Inclusion proof of a leaf in the tree of `size` leaves.
-    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError>;
+    /// Inclusion proofs of leaves in the tree of `size` leaves.
+    async fn inclusions(&self, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, StoreError>;
     /// Consistency proof between two sizes.
     async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
 }

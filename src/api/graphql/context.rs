@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    app::{App, AppError, Code, View},
+    app::{App, AppError, Code, View, ledger_access::InclusionProofFacts},
     domain::{
         catalog::{ArtifactFacts, EntryFacts, RunFacts},
         id::{EntryIndex, NodeId},
@@ -101,6 +101,8 @@ struct EntryAt(EntryIndex);
 struct ShownAt(EntryIndex);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClaimAt(EntryIndex, i64);
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ProofAt(EntryIndex, Option<u64>);
 
 impl Reading {
     fn new(view: Arc<View>) -> Self {
@@ -150,6 +152,11 @@ impl Reading {
     pub async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<(EntryIndex, Arc<[u8]>)>> {
         let mut found = self.loader.load_many(indexes.iter().map(|i| ShownAt(*i))).await?;
         Ok(indexes.iter().filter_map(|i| Some((*i, found.remove(&ShownAt(*i))?))).collect())
+    }
+
+    /// The proof that an entry is in the log; in the tree of `size` entries, where given.
+    pub async fn proof(&self, index: EntryIndex, size: Option<u64>) -> Result<Arc<InclusionProofFacts>> {
+        self.loader.load_one(ProofAt(index, size)).await?.ok_or_else(ApiError::internal)?
     }
 
     /// The claims behind an edge's facts.
@@ -250,6 +257,21 @@ impl Loader<ClaimAt> for Batches {
         for (size, flows) in groups(keys, |k| (k.0, FlowVersion(k.1))) {
             let claims = matched(flows.len(), self.0.flow_assertions(&flows, size).await?)?;
             found.extend(flows.into_iter().zip(claims).map(|(f, c)| (ClaimAt(size, f.0), Arc::new(c))));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<ProofAt> for Batches {
+    /// Each proof fails by itself: a size that is wrong for one is right for others.
+    type Value = Result<Arc<InclusionProofFacts>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ProofAt]) -> Result<HashMap<ProofAt, Self::Value>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (size, indexes) in groups(keys, |k| (k.1, k.0)) {
+            let proofs = matched(indexes.len(), self.0.proofs(&indexes, size).await?)?;
+            found.extend(indexes.into_iter().zip(proofs).map(|(i, p)| (ProofAt(i, size), p.map(Arc::new).map_err(ApiError::from))));
         }
         Ok(found)
     }

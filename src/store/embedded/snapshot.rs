@@ -239,8 +239,9 @@ impl Snapshot for EmbeddedSnapshot {
         .await
     }
 
-    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        self.tree(move |t| t.inclusion(index, size)).await
+    async fn inclusions(&self, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, StoreError> {
+        let indexes = indexes.to_vec();
+        self.tree(move |t| indexes.iter().map(|index| t.inclusion(*index, size)).collect()).await
     }
 
     async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
