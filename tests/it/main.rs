@@ -13,6 +13,7 @@ mod openlineage;
 mod oracle;
 mod overload;
 mod packaging;
+mod python_cryptography;
 mod refusals;
 mod scripted_server;
 mod shared_data;
