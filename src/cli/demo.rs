@@ -104,7 +104,7 @@ fn play(app: &Arc<App>, url: &str, now: crate::domain::time::Micros) -> anyhow::
     println!("  curl -s {url}/graphql -H 'authorization: Bearer {reader}' -H 'content-type: application/json' \\");
     println!("    -d '{{\"query\":\"{{ artifacts(first: 5) {{ nodes {{ kind namespace name }} }} ledger {{ size rootHash }} }}\"}}'");
     println!("  curl -s {url}/ledger/checkpoint -H 'authorization: Bearer {reader}'");
-    println!("  ledgerline verify --url {url} --token {reader}");
+    println!("  {} verify --url {url} --token {reader}", std::env::args().next().as_deref().unwrap_or("ledgerline"));
     println!("\nCtrl-C stops it.");
     Ok(())
 }

@@ -167,10 +167,14 @@ fn a_proof_stands_alone() {
 }
 
 #[test]
-fn an_engineer_may_ask_everything_too() {
+fn an_engineer_may_ask_everything_too_and_members_come_as_asked() {
     let demo = Demo::play();
     for q in demo_estate::queries(NOON) {
-        demo.stand.data(&demo.engineer, q.text, q.variables);
+        let answer = demo.stand.graphql(&demo.engineer, q.text, q.variables);
+        assert!(answer.status == 200 && answer.json().get("errors").is_none(), "{}", answer.text());
+        if q.name == "before-the-rename" {
+            assert!(answer.text().starts_with(r#"{"data":{"before":{"nodes":[{"id":"#), "{}", answer.text());
+        }
     }
 }
 

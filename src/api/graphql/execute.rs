@@ -5,7 +5,7 @@ use async_graphql::{
     Request, Response, ServerError, Value, Variables,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationType},
+        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
     },
 };
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use super::{
     error::{self, ApiError},
     limits,
     mask::{self, Vocabulary},
+    order::order,
     settings::GraphqlSettings,
 };
 use crate::app::{AppError, Code};
@@ -206,9 +207,14 @@ impl Executor {
                     return Err(kind);
                 }
                 let mut request = Request::new(operation.query).variables(operation.variables).data(context.clone());
-                request.operation_name = operation.name;
-                request.set_parsed_query(document);
-                self.schema.execute(request).await
+                let name = operation.name;
+                request.operation_name.clone_from(&name);
+                request.set_parsed_query(document.clone());
+                let mut response = self.schema.execute(request).await;
+                if let Some(operation) = chosen(&document, name.as_deref()) {
+                    order(&mut response.data, operation, &document);
+                }
+                response
             }
             Err(error) => Response::from_errors(vec![error]),
         };
@@ -229,15 +235,18 @@ impl Executor {
     }
 }
 
-/// The kind of the operation that will be executed; `None` where that is for
-/// validation to refuse.
+/// The operation that will be executed; `None` where that is for validation to refuse.
+fn chosen<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
+    Some(match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => &operation.node,
+        (DocumentOperations::Multiple(all), Some(name)) => &all.get(name)?.node,
+        (DocumentOperations::Multiple(all), None) => &all.values().next().filter(|_| all.len() == 1)?.node,
+    })
+}
+
+/// The kind of the operation that will be executed.
 fn kind(document: &ExecutableDocument, name: Option<&str>) -> Option<Kind> {
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => operation,
-        (DocumentOperations::Multiple(all), Some(name)) => all.get(name)?,
-        (DocumentOperations::Multiple(all), None) => all.values().next().filter(|_| all.len() == 1)?,
-    };
-    Some(match operation.node.ty {
+    Some(match chosen(document, name)?.ty {
         OperationType::Query => Kind::Query,
         OperationType::Mutation => Kind::Mutation,
         OperationType::Subscription => Kind::Subscription,

@@ -9,6 +9,7 @@ pub mod input;
 pub mod limits;
 pub mod mask;
 pub mod mutation;
+mod order;
 pub mod query;
 pub mod raw;
 pub mod response;

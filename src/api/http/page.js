@@ -172,7 +172,13 @@ function drawLineage(name, { nodes, edges, completeness }) {
     const a = place.get(edge.from), b = place.get(edge.to);
     if (!a || !b || edge.from === edge.to) continue;
     const x1 = a.x + W, y1 = a.y + H / 2, x2 = b.x, y2 = b.y + H / 2, bend = Math.max(30, Math.abs(x2 - x1) / 2);
-    svg.append(draw("path", { d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, "marker-end": "url(#tip)" }));
+    const masked = edge.transformations?.some((t) => t.masking);
+    svg.append(draw("path", { d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, "marker-end": "url(#tip)", ...(masked ? { class: "masked" } : {}) }));
+    if (masked) {
+      const word = draw("text", { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 6, class: "mask" });
+      word.textContent = "masked";
+      svg.append(word);
+    }
   }
   for (const node of nodes) {
     const { x, y } = place.get(node.id);
@@ -193,6 +199,10 @@ function drawLineage(name, { nodes, edges, completeness }) {
   frame.setAttribute("aria-label", `${name}, drawing`);
   frame.append(svg);
   box.append(frame);
+  // What was asked about is in sight, wherever in the drawing it stands.
+  const start = place.get(nodes[0].id);
+  frame.scrollLeft = start.x + W / 2 - frame.clientWidth / 2;
+  frame.scrollTop = start.y + H / 2 - frame.clientHeight / 2;
 }
 
 // The longest way from a node without predecessors, cycles cut where they close.
