@@ -16,13 +16,15 @@ HERE = pathlib.Path(__file__).parent
 class Server:
     """Runs the binary named by CONFORMANCE_BINARY over a new temporary folder."""
 
-    def __init__(self):
+    def __init__(self, *roles):
+        """With one token of several roles, or a token each for an engineer, an auditor and a producer."""
         self.binary = os.environ["CONFORMANCE_BINARY"]
         self.folder = tempfile.TemporaryDirectory(prefix="ledgerline-conformance-")
         self.data = pathlib.Path(self.folder.name) / "data"
-        self.engineer = self.token("engineer")
-        self.auditor = self.token("auditor")
-        self.producer = self.token("producer")
+        if roles:
+            self.engineer = self.auditor = self.producer = self.token(*roles)
+        else:
+            self.engineer, self.auditor, self.producer = (self.token(r) for r in ("engineer", "auditor", "producer"))
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
@@ -45,8 +47,8 @@ class Server:
             time.sleep(0.1)
         raise SystemExit(f"the server did not get ready:\n{pathlib.Path(self.log.name).read_text()}")
 
-    def token(self, role):
-        command = [self.binary, "token", "create", "--data", self.data, "--role", role]
+    def token(self, *roles):
+        command = [self.binary, "token", "create", "--data", self.data, *(f"--role={role}" for role in roles)]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def get(self, path, token=None):

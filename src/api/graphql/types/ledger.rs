@@ -45,7 +45,7 @@ impl Ledger {
         Ok(request(ctx)?.app.checkpoint_note())
     }
 
-    /// The proof that an entry is in the log. Needs the right to read the ledger.
+    /// The proof that an entry is in the log. Needs the right to read entries, or the ledger.
     #[graphql(complexity = "20 + child_complexity")]
     async fn inclusion_proof(
         &self,
