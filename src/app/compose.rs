@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, sequencer::Sequencer, tokens::TokenBook, verify::Examination,
+    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, refusals::Refusals, sequencer::Sequencer, tokens::TokenBook,
+    verify::Examination,
 };
 use crate::{
     clock::Ambient,
@@ -14,8 +15,10 @@ use crate::{
     domain::id::InstallationSecret,
     ledger::LogKey,
     store::{
+        Store,
         embedded::{Access, Anchor, EmbeddedStore, Examiner, Folder, OpenFolderError, OpenOptions, Opened, Synchronous, vault_db::VaultDb},
         examine::{Check, Finding},
+        write::Committer,
     },
     vault::{InstallationKeys, NonceLimits, Vault, VaultError, keys_dir::GivenKeys, keys_dir::KeysDirError},
 };
@@ -121,21 +124,35 @@ impl Installation {
     }
 }
 
+/// The two halves of an opened store: what is asked, and what is written.
+pub struct Backend {
+    pub store: Arc<dyn Store>,
+    pub writer: Box<dyn Committer>,
+}
+
 impl App {
     /// Opens a data folder and starts its sequencer.
     ///
     /// # Errors
     /// [`ComposeError`].
     pub fn open(data: &Path, config: &Config, ambient: Ambient) -> Result<Arc<Self>, ComposeError> {
-        Self::open_synchronous(data, config, ambient, Synchronous::Full)
+        Self::open_with(data, config, ambient, Synchronous::Full, |backend| backend)
     }
 
-    /// As [`Self::open`], with weaker commits: for the test that shows that this is noticed.
+    /// The same with weaker commits (for the test that shows that this is noticed),
+    /// or over a backend that `wrap` may stand something in front of: how one
+    /// counts, holds up or fails what is asked of a store.
     ///
     /// # Errors
     /// [`ComposeError`].
     #[doc(hidden)]
-    pub fn open_synchronous(data: &Path, config: &Config, ambient: Ambient, synchronous: Synchronous) -> Result<Arc<Self>, ComposeError> {
+    pub fn open_with(
+        data: &Path,
+        config: &Config,
+        ambient: Ambient,
+        synchronous: Synchronous,
+        wrap: impl FnOnce(Backend) -> Backend,
+    ) -> Result<Arc<Self>, ComposeError> {
         let Installation { vault, log_key, secret, folder, anchor, .. } = Installation::open(data, config, &ambient)?;
         let options = OpenOptions {
             vault: vault.clone(),
@@ -146,6 +163,7 @@ impl App {
             synchronous,
         };
         let Opened { store, writer, tokens } = EmbeddedStore::open(folder, options)?;
+        let Backend { store, writer } = wrap(Backend { store, writer });
         let sequencer = Sequencer::start(writer, ambient.clock.clone(), config.ingest.queue_max)?;
         Ok(Arc::new(Self {
             store,
@@ -156,6 +174,7 @@ impl App {
             tokens: TokenBook::new(tokens)?,
             log_key,
             identity: IngestIdentity::new(secret),
+            refusals: Refusals::default(),
             ledger_public: match config.ledger.public {
                 PublicLedger::None => LedgerPublic::None,
                 PublicLedger::Checkpoint => LedgerPublic::Checkpoint,

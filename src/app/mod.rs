@@ -5,6 +5,7 @@ mod error;
 pub mod ingest;
 pub mod ledger_access;
 pub mod rebuild;
+pub mod refusals;
 pub mod sequencer;
 pub mod tokens;
 pub mod verify;
@@ -21,7 +22,7 @@ use crate::{
     domain::{
         assertion::Digest,
         id::{EntryId, EntryIndex},
-        time::Micros,
+        time::{FOREVER, Micros},
     },
     store::Store,
     vault::Vault,
@@ -75,6 +76,7 @@ pub struct App {
     pub(crate) log_key: Arc<crate::ledger::LogKey>,
     pub(crate) identity: ingest::IngestIdentity,
     pub(crate) ledger_public: ledger_access::LedgerPublic,
+    pub(crate) refusals: refusals::Refusals,
 }
 
 /// An error and everything behind it, for the log.
@@ -152,6 +154,7 @@ impl App {
 
     /// Takes no more writes, commits those that wait, signs a last checkpoint.
     pub fn drain(&self) {
+        self.record_refusals(FOREVER);
         self.sequencer.drain();
     }
 

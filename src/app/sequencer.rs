@@ -76,6 +76,15 @@ impl Sequencer {
         answer.await.map_err(|_| unknown())?.map_err(|Failed| unknown())
     }
 
+    /// Hands an act in for which nobody waits: of the server's own accord.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`: the queue is full, or the server is stopping.
+    pub fn post(&self, act: Act) -> Result<(), AppError> {
+        let (reply, _) = oneshot::channel();
+        self.hand_in(Job::Act(Box::new(act), reply))
+    }
+
     /// A checkpoint that covers every entry acknowledged so far.
     ///
     /// # Errors

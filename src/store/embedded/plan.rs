@@ -25,6 +25,8 @@ pub struct Plan {
     pub named: Box<[NodeNo]>,
     /// Datasets whose life it ends (`DROP`, and the old name of a `RENAME`).
     pub ends: Box<[NodeNo]>,
+    /// Those of them that it drops. Sorted.
+    pub drops: Box<[NodeNo]>,
     /// (old, new) names.
     pub renames: Box<[(NodeNo, NodeNo)]>,
     pub facets: Box<[PlanFacet]>,
@@ -94,6 +96,7 @@ impl Plan {
         }
         w.list(&self.named, |w, n| w.number(*n));
         w.list(&self.ends, |w, n| w.number(*n));
+        w.list(&self.drops, |w, n| w.number(*n));
         w.list(&self.renames, |w, (a, b)| {
             w.number(*a);
             w.number(*b);
@@ -139,6 +142,7 @@ impl Plan {
             let [inputs, outputs] = sides;
             let named = r.list(Reader::number)?;
             let ends = r.list(Reader::number)?;
+            let drops = r.list(Reader::number)?;
             let renames = r.list(|r| Some((r.number()?, r.number()?)))?;
             let facets = r.list(|r| {
                 Some(PlanFacet {
@@ -152,7 +156,7 @@ impl Plan {
                 })
             })?;
             let blobs = r.list(|r| Some((r.digest()?, r.number()?)))?;
-            Some(Self { source, rank, pair, job, inputs, outputs, dataset, named, ends, renames, facets, blobs })
+            Some(Self { source, rank, pair, job, inputs, outputs, dataset, named, ends, drops, renames, facets, blobs })
         })();
         plan.filter(|_| r.0.is_empty()).map(Arc::new).ok_or(StoreError::Inconsistent { place: "shape.plan" })
     }
@@ -271,6 +275,7 @@ mod tests {
             dataset: None,
             named: Box::new([1, 9, 300]),
             ends: Box::new([7]),
+            drops: Box::new([7]),
             renames: Box::new([(1, 2)]),
             facets: Box::new([PlanFacet {
                 node: 1,

@@ -42,9 +42,11 @@ CREATE INDEX node_by_name ON node(namespace, name, kind);
 CREATE TABLE pair(no INTEGER PRIMARY KEY, job INTEGER NOT NULL, source INTEGER NOT NULL, span_max INTEGER NOT NULL);
 CREATE INDEX pair_by_job ON pair(job);
 CREATE TABLE life(node INTEGER NOT NULL, vf INTEGER NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER, PRIMARY KEY(node, vf, rf, vu)) WITHOUT ROWID;
-CREATE TABLE life_end(node INTEGER NOT NULL, at INTEGER NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(node, at, ix)) WITHOUT ROWID;
--- Which jobs' events name a dataset beside their inputs and outputs (symlinks, column lineage).
-CREATE TABLE naming(node INTEGER NOT NULL, pair INTEGER NOT NULL, PRIMARY KEY(node, pair)) WITHOUT ROWID;
+CREATE TABLE life_end(node INTEGER NOT NULL, at INTEGER NOT NULL, ix INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY(node, at, ix)) WITHOUT ROWID;
+-- Drops by the incarnations that they reach: a name's own, and those of names joined with it then. `until`: the incarnation's end.
+CREATE TABLE life_drop(node INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, rf INTEGER NOT NULL, ru INTEGER, PRIMARY KEY(node, at, until, rf)) WITHOUT ROWID;
+-- Which events name a dataset beside those that its flows and its own events tell: of a job and source (`by` = pair * 2), of a dataset (`by` = node * 2 + 1).
+CREATE TABLE naming(node INTEGER NOT NULL, by INTEGER NOT NULL, PRIMARY KEY(node, by)) WITHOUT ROWID;
 -- A run of one job and source. `shapes`: which shapes its events had, since when.
 CREATE TABLE run(pair INTEGER NOT NULL, start INTEGER NOT NULL, rid BLOB NOT NULL, rn INTEGER NOT NULL, complete INTEGER,
   first_ix INTEGER NOT NULL, shapes BLOB NOT NULL, PRIMARY KEY(pair, start, rid)) WITHOUT ROWID;

@@ -10,6 +10,7 @@
 //!   walk goes on between the nodes shown, so that their edges are met.
 //! - An edge is *met* by expanding one of its ends in its direction; nodes at the
 //!   asked depth are not expanded, and neighbours beyond a cap are not followed.
+//!   It is known to a node when it was ever open by one of the names that mean it.
 //! - A self-loop is no neighbour. The flag is told of every living node.
 //! - A dead neighbour (with `includeDeleted`) is shown and not expanded.
 //! - `remaining` counts the walkable neighbours, in the ways the node was reached,

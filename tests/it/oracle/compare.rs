@@ -1,6 +1,6 @@
 //! An answer of the server and one of the oracle as one canonical text each, a
 //! line a fact, so that a failure shows what differs and not that something does.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledgerline::domain::{
     kind::ArtifactKind,
@@ -17,15 +17,20 @@ use super::{
 };
 
 /// Asks for a walk: variables `from`, `options`, `asOf`.
-pub const LINEAGE: &str = "query($from: [ArtifactRef!]!, $options: LineageOptions, $asOf: AsOf) { \
-     lineage(from: $from, options: $options, asOf: $asOf) { \
-       nodes { id kind namespace name aliases { namespace name } depth selfLoop deletedAt remaining } \
-       edges { from to kind job validFrom validUntil } \
-       completeness { status reasons frontier prunedByTime } } }";
+pub const LINEAGE: &str = "lineage";
 
 /// Asks for an artifact's facts: variables `ref`, `asOf`.
-pub const ARTIFACT: &str = "query($ref: ArtifactRef!, $asOf: AsOf) { artifact(ref: $ref, asOf: $asOf) { \
-     id kind namespace name aliases { namespace name } validFrom deletedAt schema { name } } }";
+pub const ARTIFACT: &str = "artifact";
+
+/// What is asked of each.
+pub const FRAGMENTS: [&str; 2] = [
+    "fragment lineage on Lineage { \
+       nodes { id kind namespace name aliases { namespace name } depth selfLoop deletedAt remaining } \
+       edges { from to kind job validFrom validUntil } \
+       completeness { status reasons frontier prunedByTime } } ",
+    "fragment artifact on Artifact { \
+       id kind namespace name aliases { namespace name } validFrom deletedAt schema { fields { path } } } ",
+];
 
 /// Labels of ids, by the server's own answers.
 pub type Labels = BTreeMap<String, String>;
@@ -104,7 +109,10 @@ pub fn expected_artifact(world: &World<'_>, dataset: DatasetIx) -> String {
 
 /// The `artifact` member of the server's `data`.
 pub fn served_artifact(artifact: &Value) -> String {
-    let columns = artifact["schema"].as_array().into_iter().flatten().map(|c| text(&c["name"])).collect();
+    let list = |json: &Value| json.as_array().cloned().unwrap_or_default();
+    // Every source has its own list; a column lives while any source lists it.
+    let columns: BTreeSet<String> = list(&artifact["schema"]).iter().flat_map(|s| list(&s["fields"])).map(|c| text(&c["path"])).collect();
+    let columns = columns.into_iter().collect();
     artifact_text(&served_label(artifact), aliases(artifact), instant(&artifact["validFrom"]), instant(&artifact["deletedAt"]), columns)
 }
 

@@ -27,8 +27,22 @@ const IN_THE_END: usize = 11;
 
 /// Sends one event for an integration; gives the ledger's size after it.
 pub type Send<'f> = &'f mut dyn FnMut(&str, &Value) -> u64;
-/// Asks one GraphQL query with variables; gives the whole response.
-pub type Ask<'f> = &'f mut dyn FnMut(&str, Value) -> Value;
+/// Asks some questions, maybe at once; gives a response for each.
+pub type Ask<'f> = &'f mut dyn FnMut(&[Question]) -> Vec<Value>;
+
+/// One question: [`LINEAGE`] or [`ARTIFACT`], with variables.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub query: &'static str,
+    pub variables: Value,
+}
+
+/// A question and what the oracle answers.
+struct Expected {
+    question: Question,
+    answer: String,
+    level: Level,
+}
 
 /// Sends the history and compares. `id_of` gives ids in the server's order of bytes.
 /// Returns the number of comparisons made.
@@ -56,14 +70,10 @@ pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(
         sizes.push(size);
         models.push(Model::of(&events));
         let model = &models[models.len() - 1];
-        for _ in 0..ON_THE_WAY {
-            check.question(model, size).map_err(|e| with_events(&e, history, size))?;
-        }
+        check.questions(ON_THE_WAY, model, size).map_err(|e| with_events(&e, history, size))?;
     }
     for (size, model) in sizes.iter().zip(&models) {
-        for _ in 0..IN_THE_END {
-            check.question(model, *size).map_err(|e| with_events(&e, history, *size))?;
-        }
+        check.questions(IN_THE_END, model, *size).map_err(|e| with_events(&e, history, *size))?;
         let all = &models[models.len() - 1];
         if let Some(later) = all.datasets.iter().find(|d| model.dataset(&d.name).is_none()) {
             check.not_found(&later.name, *size).map_err(|e| with_events(&e, history, *size))?;
@@ -87,8 +97,24 @@ struct Check<'f> {
 }
 
 impl Check<'_> {
+    /// Asks some questions, chosen by chance.
+    fn questions(&mut self, how_many: usize, model: &Model, size: u64) -> Result<(), String> {
+        self.label_jobs(model);
+        let expected: Vec<Expected> = (0..how_many).filter_map(|_| self.question(model, size)).collect();
+        let questions: Vec<Question> = expected.iter().map(|e| e.question.clone()).collect();
+        self.made += questions.len();
+        for (expected, response) in expected.iter().zip((self.ask)(&questions)) {
+            let served = match expected.question.query {
+                ARTIFACT => served_artifact(&response["data"]["artifact"]),
+                _ => served(&response["data"]["lineage"], expected.level, &self.jobs),
+            };
+            equal(&expected.answer, &served, &expected.question.variables, &response)?;
+        }
+        Ok(())
+    }
+
     /// One question, chosen by chance.
-    fn question(&mut self, model: &Model, size: u64) -> Result<(), String> {
+    fn question(&mut self, model: &Model, size: u64) -> Option<Expected> {
         let chance = &mut self.chance;
         let beyond = [model.instants[0], *model.instants.last().unwrap_or(&model.instants[0])];
         let at = match chance.below(8) {
@@ -102,21 +128,19 @@ impl Check<'_> {
         let world = World::new(model, at, self.id_of);
         let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
         match chance.below(8) {
-            0 if !model.datasets.is_empty() => self.artifact(&world, as_of),
-            1..=3 => self.lineage(&world, Level::Field, as_of),
-            _ => self.lineage(&world, Level::Artifact, as_of),
+            0 if !model.datasets.is_empty() => Some(self.artifact(&world, &as_of)),
+            1..=3 => self.lineage(&world, Level::Field, &as_of),
+            _ => self.lineage(&world, Level::Artifact, &as_of),
         }
     }
 
-    fn artifact(&mut self, world: &World<'_>, as_of: Value) -> Result<(), String> {
+    fn artifact(&mut self, world: &World<'_>, as_of: &Value) -> Expected {
         let dataset = self.chance.below(world.model.datasets.len());
         let variables = json!({ "ref": { "dataset": name_ref(&world.model.datasets[dataset].name) }, "asOf": as_of });
-        let response = (self.ask)(ARTIFACT, variables.clone());
-        self.made += 1;
-        equal(&expected_artifact(world, dataset), &served_artifact(&response["data"]["artifact"]), &variables, &response)
+        Expected { question: Question { query: ARTIFACT, variables }, answer: expected_artifact(world, dataset), level: Level::Artifact }
     }
 
-    fn lineage(&mut self, world: &World<'_>, level: Level, as_of: Value) -> Result<(), String> {
+    fn lineage(&mut self, world: &World<'_>, level: Level, as_of: &Value) -> Option<Expected> {
         let (mut from, mut places) = (Vec::new(), Vec::new());
         for _ in 0..1 + self.chance.below(5) / 4 {
             if let Some((reference, place)) = self.telling_start(world, level) {
@@ -125,7 +149,7 @@ impl Check<'_> {
             }
         }
         if from.is_empty() {
-            return Ok(());
+            return None;
         }
         let mut options = Options {
             direction: *self.chance.pick(&[Direction::Upstream, Direction::Downstream, Direction::Both]),
@@ -141,7 +165,6 @@ impl Check<'_> {
             options.nodes_max = places.len() + self.chance.below(5);
             options.per_node_max = 1 + self.chance.below(3);
         }
-        self.label_jobs(world.model);
         let direction = match options.direction {
             Direction::Upstream => "UPSTREAM",
             Direction::Downstream => "DOWNSTREAM",
@@ -160,10 +183,8 @@ impl Check<'_> {
                 "includeSelfLoops": options.include_self_loops,
             }
         });
-        let response = (self.ask)(LINEAGE, variables.clone());
-        self.made += 1;
-        let answer = walk(world, &places, options);
-        equal(&expected(world, &answer, level), &served(&response["data"]["lineage"], level, &self.jobs), &variables, &response)
+        let answer = expected(world, &walk(world, &places, options), level);
+        Some(Expected { question: Question { query: LINEAGE, variables }, answer, level })
     }
 
     /// A start, mostly one from which the walk can go somewhere.
@@ -206,19 +227,22 @@ impl Check<'_> {
 
     /// Learns the ids of jobs, which edges between fields carry.
     fn label_jobs(&mut self, model: &Model) {
-        for job in &model.jobs {
-            if self.asked_jobs.insert(job.name.clone()) {
-                let response = (self.ask)(ARTIFACT, json!({ "ref": { "job": name_ref(&job.name) } }));
-                let id = response["data"]["artifact"]["id"].as_str().unwrap_or_default();
-                self.jobs.insert(id.to_owned(), label(ArtifactKind::Job, &job.name));
-            }
+        let new: Vec<&Name> = model.jobs.iter().map(|j| &j.name).filter(|n| self.asked_jobs.insert((*n).clone())).collect();
+        let ask = |name: &&Name| Question { query: ARTIFACT, variables: json!({ "ref": { "job": name_ref(name) } }) };
+        let questions: Vec<Question> = new.iter().map(ask).collect();
+        if questions.is_empty() {
+            return;
+        }
+        for (name, response) in new.into_iter().zip((self.ask)(&questions)) {
+            let id = response["data"]["artifact"]["id"].as_str().unwrap_or_default();
+            self.jobs.insert(id.to_owned(), label(ArtifactKind::Job, name));
         }
     }
 
     /// A name that only later entries name is not found.
     fn not_found(&mut self, name: &Name, size: u64) -> Result<(), String> {
         let variables = json!({ "from": [{ "dataset": name_ref(name) }], "asOf": { "ledgerSize": size } });
-        let response = (self.ask)(LINEAGE, variables.clone());
+        let response = (self.ask)(&[Question { query: LINEAGE, variables: variables.clone() }]).pop().unwrap_or_default();
         self.made += 1;
         let code = response["errors"][0]["extensions"]["code"].as_str().unwrap_or("no error");
         equal("NOT_FOUND", code, &variables, &response)

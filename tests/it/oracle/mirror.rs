@@ -124,7 +124,7 @@ fn artifact(world: &World<'_>, reference: &Value) -> Value {
     let mut artifact = shown(&world.graph(Level::Artifact).nodes[&place]);
     let dataset = world.model.dataset(&name(&reference["dataset"], "name"));
     let columns = dataset.and_then(|d| world.schema_columns(d)).unwrap_or_default();
-    artifact["schema"] = columns.iter().map(|c| json!({ "name": c })).collect();
+    artifact["schema"] = json!([{ "fields": columns.iter().map(|c| json!({ "path": c })).collect::<Vec<_>>() }]);
     artifact["id"] = opaque(&place).into();
     artifact
 }

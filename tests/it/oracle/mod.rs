@@ -13,9 +13,11 @@ pub mod driver;
 pub mod event;
 pub mod generator;
 pub mod model;
+pub mod served;
 pub mod stream;
 pub mod world;
 
+mod agreement;
 mod mirror;
 mod properties;
 mod sentences;

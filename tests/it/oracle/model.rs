@@ -38,9 +38,9 @@
 //! **Facets, schemas and aliases do not belong to an incarnation** ("separate
 //! facts, joined at read"; only flows are said to): the latest facet of a name
 //! and source is in force until a later one, also over a drop. Symlinks are kept
-//! per (name, source), columnLineage per (job, source, output name). Every other
-//! facet is kept per (node, source): a class has one latest schema a source,
-//! whichever of its names that source used.
+//! per (name, source), columnLineage per (job, source, output name). Of every
+//! other facet a node has one a source: among the names that mean it, that of the
+//! name where it changed last; of equal times that of the first name.
 //!
 //! **Columns.** Live at t iff the dataset is alive and some source's schema in
 //! force lists it; without any schema in force column lineage is taken at its
@@ -50,9 +50,12 @@
 //! **Flows** are facts of names, per source; the node is found at read. A flow
 //! is open at t by its latest asserting run; an end of its dataset in [s(r), t]
 //! makes it stale, re-creation or not. Design-time flows likewise, by the time
-//! of the JobEvent that holds. A field flow belongs to the run whose facet is in
-//! force, and needs an output flow of the same job, source and name that is open
-//! and not stale.
+//! of the JobEvent that holds. A field flow belongs to the run that started last
+//! of those that said what is in force, since it is, and needs an output flow of
+//! the same job, source and name that is open and of the same node.
+//!
+//! **When a node ended.** The last end of a life; of an incarnation that never
+//! lived (the first that is heard of it is its drop) what ended it.
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -112,6 +115,32 @@ pub struct Put<T> {
     /// s(e) of the event.
     pub s: Micros,
     pub value: Option<T>,
+    /// The facet as sent.
+    pub raw: Value,
+}
+
+/// What is in force at an instant, or the deletion that is.
+pub struct Stretch<'p, T> {
+    pub put: &'p Put<T>,
+    /// Since when the same was in force all the time.
+    pub since: Micros,
+    /// The latest start of a run that said so since then.
+    pub s: Micros,
+}
+
+/// The latest with event time ≤ t, with all before it that said the same.
+pub fn stretch<T>(puts: &[Put<T>], t: Micros) -> Option<Stretch<'_, T>> {
+    let mut visible: BTreeMap<Micros, &Put<T>> = BTreeMap::new();
+    for put in puts.iter().filter(|p| p.recency.0 <= t) {
+        let now = visible.entry(put.recency.0).or_insert(put);
+        if put.recency > now.recency {
+            *now = put;
+        }
+    }
+    let (_, put) = visible.last_key_value()?;
+    let since = *visible.iter().rev().take_while(|(_, p)| p.raw == put.raw).last()?.0;
+    let same = puts.iter().filter(|p| p.raw == put.raw && since <= p.recency.0 && p.recency.0 <= t);
+    Some(Stretch { put, since, s: same.map(|p| p.s).max()? })
 }
 
 /// The latest with event time ≤ t, unless it is a deletion.
@@ -236,8 +265,8 @@ impl Model {
             let job = e.job.as_ref().map(|j| self.job_ix[&j.name]);
             if let (Some(entity), Some(job)) = (&e.job, job) {
                 for (facet, value) in &entity.facets {
-                    let value = (!is_deletion(value)).then(|| value.clone());
-                    self.job_facets.entry((facet.clone(), e.source.clone(), job)).or_default().push(Put { recency, s, value });
+                    let put = Put { recency, s, value: (!is_deletion(value)).then(|| value.clone()), raw: value.clone() };
+                    self.job_facets.entry((facet.clone(), e.source.clone(), job)).or_default().push(put);
                 }
                 self.streams.entry((job, e.source.clone())).or_default().add(e, s, |n| self.dataset_ix[n]);
             }
@@ -254,7 +283,7 @@ impl Model {
                     match facet.as_str() {
                         "symlinks" => {
                             let links = |f| identifiers(f).into_iter().map(|(link, location)| (self.dataset_ix[&link], location)).collect();
-                            let put = Put { recency, s, value: kept.map(links) };
+                            let put = Put { recency, s, value: kept.map(links), raw: json.clone() };
                             self.symlinks.entry((n, e.source.clone())).or_default().push(put);
                         }
                         "columnLineage" => {
@@ -268,7 +297,7 @@ impl Model {
                             }
                             self.fields.extend(said.iter().flat_map(|c| &c.outputs).map(|f| (n, f.clone())));
                             if let Some(job) = job.filter(|_| is_output) {
-                                let put = Put { recency, s, value: said };
+                                let put = Put { recency, s, value: said, raw: json.clone() };
                                 self.columns.entry((job, e.source.clone(), n)).or_default().push(put);
                             }
                         }
@@ -276,7 +305,7 @@ impl Model {
                             if other == "schema" {
                                 self.fields.extend(kept.iter().flat_map(|f| columns(f)).map(|c| (n, c)));
                             }
-                            let put = Put { recency, s, value: kept.cloned() };
+                            let put = Put { recency, s, value: kept.cloned(), raw: json.clone() };
                             self.facets.entry((facet.clone(), e.source.clone(), n)).or_default().push(put);
                         }
                     }
@@ -285,7 +314,7 @@ impl Model {
                     && previous != entity.name
                 {
                     let old = self.dataset_ix[&previous];
-                    self.renames.push((e.time, self.incarnation(old, e.time), self.incarnation(n, s)));
+                    self.renames.push((e.time, self.incarnation(old, e.time), self.incarnation(n, Micros(e.time.0 + 1))));
                 }
             }
         }
@@ -342,6 +371,21 @@ impl Model {
         let mentions = self.datasets[this.name].mentions.iter().filter(|(_, s)| self.incarnation(this.name, *s) == incarnation);
         let until = |s: Micros| this.drops.range(s..).next().map_or(this.end, |d| this.end.min(*d));
         mentions.map(|(te, s)| (*te, until(*s))).filter(|(from, until)| from < until).collect()
+    }
+
+    /// When an incarnation's life ended last by t; of one that never lived, when it was ended.
+    pub fn ended_at(&self, incarnation: IncIx, t: Micros) -> Option<Micros> {
+        let this = &self.incarnations[incarnation];
+        match self.lives(incarnation).into_iter().filter(|(from, _)| *from <= t).map(|(_, until)| until).max() {
+            Some(until) => Some(until).filter(|until| *until <= t),
+            None => this.drops.iter().chain([&this.end]).filter(|end| **end <= t).max().copied(),
+        }
+    }
+
+    /// Datasets of a side whose flow is open at some time.
+    pub fn ever_open(&self, stream: &Stream, side: usize) -> BTreeSet<DatasetIx> {
+        let open = |f, t| stream.open_by_run(side, f, t).is_some() || stream.open_by_design(side, f, t).is_some();
+        stream.ever(side).into_iter().filter(|f| self.instants.iter().any(|t| open(*f, *t))).collect()
     }
 
     /// For each incarnation the class it is in at t, as the lowest member's position.

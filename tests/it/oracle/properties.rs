@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     answer::{Options, walk},
     compare::{expected, expected_artifact},
-    driver::check_history,
+    driver::{Question, check_history},
     generator::{History, histories, seeded},
     mirror::{Mirror, id_of},
     model::Model,
@@ -45,7 +45,7 @@ fn everything(history: &[(String, Value)]) -> String {
 fn play(mirror: Mirror, history: &[(String, Value)]) -> Result<usize, String> {
     let mirror = RefCell::new(mirror);
     let mut send = |integration: &str, event: &Value| mirror.borrow_mut().send(integration, event);
-    let mut ask = |query: &str, variables: Value| mirror.borrow().ask(query, &variables);
+    let mut ask = |questions: &[Question]| questions.iter().map(|q| mirror.borrow().ask(q.query, &q.variables)).collect();
     check_history(&id_of, &mut send, &mut ask, history)
 }
 

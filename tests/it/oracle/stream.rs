@@ -71,10 +71,10 @@ impl Stream {
         holds.1.contains(&f).then_some(holds.0.0)
     }
 
-    /// Every (name, s) that ever stood on that side.
-    pub fn ever(&self, side: usize) -> BTreeSet<(DatasetIx, Micros)> {
-        let by_run = self.runs.values().flat_map(|r| r.sides[side].keys().map(|f| (*f, r.s)));
-        let by_design = self.design[side].iter().flat_map(|(r, set)| set.iter().map(|f| (*f, r.0)));
+    /// Every name that ever stood on that side.
+    pub fn ever(&self, side: usize) -> BTreeSet<DatasetIx> {
+        let by_run = self.runs.values().flat_map(|r| r.sides[side].keys().copied());
+        let by_design = self.design[side].iter().flat_map(|(_, set)| set.iter().copied());
         by_run.chain(by_design).collect()
     }
 }

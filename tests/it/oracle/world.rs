@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     event::{Columns, columns},
-    model::{DatasetIx, IncIx, JobIx, Model, Named, in_force},
+    model::{DatasetIx, IncIx, JobIx, Model, Named, Put, Stretch, in_force, stretch},
     stream::Stream,
 };
 
@@ -122,7 +122,8 @@ impl<'m> World<'m> {
             }
             let lives = || (0..class.len()).filter(|i| class[*i] == root).flat_map(|i| model.lives(i));
             let alive = !names.is_empty() && lives().any(|(from, until)| from <= at && at < until);
-            let deleted_at = lives().map(|l| l.1).filter(|until| *until <= at).max().filter(|_| !alive);
+            let of_class = (0..class.len()).filter(|i| class[*i] == root);
+            let deleted_at = of_class.filter_map(|i| model.ended_at(i, at)).max().filter(|_| !alive);
             classes.insert(root, Class { names, alive, deleted_at });
         }
         let ids = |kind, named: &[Named]| named.iter().map(|n| id_of(kind, &n.name)).collect();
@@ -139,10 +140,11 @@ impl<'m> World<'m> {
         self.class[self.model.meaning(name, self.at)]
     }
 
-    /// The class of an incarnation, or of what its name means when no name means it any more.
-    fn home(&self, name: DatasetIx, s: Micros) -> IncIx {
-        let own = self.class[self.model.incarnation(name, s)];
-        if self.classes[&own].names.is_empty() { self.root(name) } else { own }
+    /// The classes in which some incarnation of a name is shown.
+    fn homes(&self, name: DatasetIx) -> BTreeSet<IncIx> {
+        let named = &self.model.datasets[name];
+        let roots = (named.base..=named.base + named.ends.len()).map(|i| self.class[i]);
+        roots.filter(|root| !self.classes[root].names.is_empty()).collect()
     }
 
     /// The node of a dataset's or job's name.
@@ -199,13 +201,15 @@ impl<'m> World<'m> {
         }
         for ((job, _), stream) in &self.model.streams {
             for side in [0, 1] {
-                for (name, s) in stream.ever(side) {
-                    let edge = self.artifact_edge(*job, side, self.home(name, s));
-                    let deciders = [stream.open_by_run(side, name, self.at), stream.open_by_design(side, name, self.at)];
-                    let standing = deciders.into_iter().flatten().filter(|d| self.home(name, *d) == self.home(name, s));
-                    let standing = standing.map(|d| standing_of([self.end(name, d), End::Alive])).max().unwrap_or(Standing::Known);
-                    let now = graph.edges.entry(edge).or_insert(standing);
-                    *now = standing.max(*now);
+                for name in self.model.ever_open(stream, side) {
+                    let mut stands = |root, standing| {
+                        let now = graph.edges.entry(self.artifact_edge(*job, side, root)).or_insert(standing);
+                        *now = standing.max(*now);
+                    };
+                    self.homes(name).into_iter().for_each(|root| stands(root, Standing::Known));
+                    for (d, root) in self.deciders(stream, side, name, self.at) {
+                        stands(root, standing_of([self.end(name, d), End::Alive]));
+                    }
                 }
             }
         }
@@ -264,8 +268,8 @@ impl<'m> World<'m> {
         let side = usize::from(edge.kind != word(FlowKind::Used));
         let (job, dataset) = if side == 0 { (&edge.to, &edge.from) } else { (&edge.from, &edge.to) };
         self.model.streams.iter().filter(|((j, _), _)| self.job_place(*j) == *job).any(|(_, stream)| {
-            let names: BTreeSet<DatasetIx> = stream.ever(side).into_iter().map(|(n, _)| n).collect();
-            names
+            stream
+                .ever(side)
                 .into_iter()
                 .any(|n| self.deciders(stream, side, n, t).any(|(s, root)| self.class_place(root) == *dataset && self.belongs(n, s, root)))
         })
@@ -286,16 +290,17 @@ impl<'m> World<'m> {
     }
 
     fn latest(&self, facet: &str, root: IncIx) -> BTreeMap<&Source, &Value> {
-        let mut latest: BTreeMap<&Source, _> = BTreeMap::new();
-        for ((_, source, name), puts) in self.model.facets.iter().filter(|((f, ..), _)| f == facet) {
-            for put in puts.iter().filter(|p| p.recency.0 <= self.at && self.home(*name, p.s) == root) {
-                let now = latest.entry(source).or_insert(put);
-                if put.recency > now.recency {
-                    *now = put;
-                }
+        let mut latest: BTreeMap<&Source, (Micros, &Put<Value>)> = BTreeMap::new();
+        let names = &self.classes[&root].names;
+        // In order of names: the first keeps its place against equal ones.
+        for ((_, source, _), puts) in self.model.facets.iter().filter(|((f, _, name), _)| f == facet && names.contains(name)) {
+            let Some(Stretch { put, since, .. }) = stretch(puts, self.at) else { continue };
+            let now = latest.entry(source).or_insert((since, put));
+            if since > now.0 {
+                *now = (since, put);
             }
         }
-        latest.into_iter().filter_map(|(source, put)| Some((source, put.value.as_ref()?))).collect()
+        latest.into_iter().filter_map(|(source, (_, put))| Some((source, put.value.as_ref()?))).collect()
     }
 
     /// Facets in force for a dataset's node by (facet, source), but symlinks and
@@ -324,8 +329,8 @@ impl<'m> World<'m> {
     /// Column lineage in force: (job, source, output name, s, what it says).
     pub fn column_lineage(&self, t: Micros) -> impl Iterator<Item = (JobIx, &Source, DatasetIx, Micros, &Columns)> {
         self.model.columns.iter().filter_map(move |((job, source, output), puts)| {
-            let put = in_force(puts, t)?;
-            Some((*job, source, *output, put.s, put.value.as_ref()?))
+            let Stretch { put, s, .. } = stretch(puts, t)?;
+            Some((*job, source, *output, s, put.value.as_ref()?))
         })
     }
 
@@ -352,7 +357,7 @@ impl<'m> World<'m> {
         for (job, source, output, s, says) in self.column_lineage(self.at) {
             let stream = &self.model.streams[&(job, source.clone())];
             let out_root = self.class[self.model.incarnation(output, s)];
-            if !self.output_open(stream, output, self.at) || self.end(output, s) == End::Stale {
+            if !self.output_open(stream, output, self.at, out_root) || self.end(output, s) == End::Stale {
                 continue;
             }
             let every: BTreeSet<&String> = says.outputs.iter().chain(columns[&out_root].iter().flatten()).collect();
@@ -379,9 +384,9 @@ impl<'m> World<'m> {
         graph
     }
 
-    /// Whether that output flow is open at t, of an incarnation that is not stale.
-    fn output_open(&self, stream: &Stream, output: DatasetIx, t: Micros) -> bool {
-        self.deciders(stream, 1, output, t).any(|(s, _)| self.end(output, s) != End::Stale)
+    /// Whether that output flow is open at t, and of that node.
+    fn output_open(&self, stream: &Stream, output: DatasetIx, t: Micros, root: IncIx) -> bool {
+        self.deciders(stream, 1, output, t).any(|(s, of)| of == root && self.end(output, s) != End::Stale)
     }
 
     fn field_open(&self, edge: &Edge, t: Micros) -> bool {
@@ -394,7 +399,7 @@ impl<'m> World<'m> {
             let mut inputs = listed.chain(says.whole.iter().map(|(d, f)| (d, f))).filter(|(_, f)| **f == edge.from.1);
             is(output, &edge.to)
                 && inputs.any(|(d, _)| self.model.dataset(d).is_some_and(|d| is(d, &edge.from)))
-                && self.output_open(&self.model.streams[&(job, source.clone())], output, t)
+                && self.output_open(&self.model.streams[&(job, source.clone())], output, t, self.class[self.model.incarnation(output, s)])
         })
     }
 }

@@ -65,7 +65,7 @@ fn record(synchronous: Synchronous) -> Recorded {
     };
     let mut next = 0;
     for _start in 1..=2 {
-        let app = App::open_synchronous(folder.path(), &small(), ambient(), synchronous).unwrap();
+        let app = App::open_with(folder.path(), &small(), ambient(), synchronous, |backend| backend).unwrap();
         tell(checkpoint(&app));
         let recorder = &watched.recorder;
         let restarts = recorder.restarts_of("main.db-wal");

@@ -20,6 +20,8 @@ pub enum Kind {
     FacetName,
     /// `source * 2`, or `pair * 2 + 1`.
     Owner,
+    /// `pair * 2`, or `node * 2 + 1`.
+    Namer,
     /// The entry at this position.
     Entry,
     Shape,
@@ -38,7 +40,7 @@ pub struct Table {
     pub key: usize,
 }
 
-use Kind::{Bytes, Entry, FacetName, Node, Number, Owner, Pair, RunId, Shape, Sort, Source as SourceNo, Text, Time};
+use Kind::{Bytes, Entry, FacetName, Namer, Node, Number, Owner, Pair, RunId, Shape, Sort, Source as SourceNo, Text, Time};
 
 /// All of them, in the order in which they refer to each other.
 pub const TABLES: &[Table] = &[
@@ -51,8 +53,9 @@ pub const TABLES: &[Table] = &[
     },
     Table { name: "pair", columns: &[("no", Number), ("job", Node), ("source", SourceNo), ("span_max", Number)], key: 1 },
     Table { name: "life", columns: &[("node", Node), ("vf", Time), ("rf", Entry), ("vu", Time), ("ru", Entry)], key: 4 },
-    Table { name: "life_end", columns: &[("node", Node), ("at", Time), ("ix", Entry)], key: 3 },
-    Table { name: "naming", columns: &[("node", Node), ("pair", Pair)], key: 2 },
+    Table { name: "life_end", columns: &[("node", Node), ("at", Time), ("ix", Entry), ("dropped", Number)], key: 3 },
+    Table { name: "life_drop", columns: &[("node", Node), ("at", Time), ("until", Time), ("rf", Entry), ("ru", Entry)], key: 4 },
+    Table { name: "naming", columns: &[("node", Node), ("by", Namer)], key: 2 },
     Table {
         name: "run",
         columns: &[
@@ -146,6 +149,8 @@ pub fn say(db: &Connection, kind: Kind, value: ValueRef<'_>) -> String {
         (Kind::Source, ValueRef::Integer(no)) => source(db, no),
         (Kind::Owner, ValueRef::Integer(n)) if n & 1 == 1 => pair(db, n >> 1),
         (Kind::Owner, ValueRef::Integer(n)) => source(db, n >> 1),
+        (Kind::Namer, ValueRef::Integer(n)) if n & 1 == 1 => node(db, n >> 1),
+        (Kind::Namer, ValueRef::Integer(n)) => pair(db, n >> 1),
         (Kind::FacetName, ValueRef::Integer(no)) => {
             one(db, "SELECT word FROM main.facet_name WHERE id = ?1", no).unwrap_or_else(|| format!("facet name {no}"))
         }

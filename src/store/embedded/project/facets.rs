@@ -153,7 +153,8 @@ impl Projector<'_> {
                 && let Some((at, by)) = self.next_assertion(f, before, stamp, end, ix)?
             {
                 if at.us == stamp.us {
-                    // Something greater at the same instant says what was in force: never visible.
+                    // Something greater at the same instant says what was in force.
+                    self.pass_over(ix, f, &new)?;
                     return Ok(false);
                 }
                 again = Some(Row { start: at, rf: ix, until: before.until, by, ..before.clone() });
@@ -178,6 +179,8 @@ impl Projector<'_> {
         }
         if new.start.us < new.until {
             self.begin_row(ix, f, &new, &f.symlinks)?;
+        } else {
+            self.pass_over(ix, f, &new)?;
         }
         if next.is_none() && again.is_none() && new.start.us < new.until {
             self.state.slots.insert(key, SlotState { digest: f.digest, deleted: f.deleted, start: stamp });
@@ -224,6 +227,8 @@ impl Projector<'_> {
                 .and_then(|mut s| s.execute((alias.a, alias.b, alias.kind as u8, alias.owner, alias.valid_from.0, alias.recorded_from, ix)))
                 .map_err(backend)?;
             self.topology.end_alias(alias.slot, ix);
+            self.state.touched.touch(alias.a, alias.valid_from);
+            self.state.touched.touch(alias.b, alias.valid_from);
         }
         Ok(())
     }
@@ -264,6 +269,19 @@ impl Projector<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// What is in force at no instant (something greater has the same time) leaves
+    /// a row that no size sees: the fields that it names are named all the same.
+    fn pass_over(&self, ix: EntryIndex, f: &PlanFacet, r: &Row) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached(
+                "INSERT INTO facet(node, name, owner, vf, tie, rf, vu, ru, digest, deleted, blob, by) \
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?4, ?6, ?7, ?8, ?9, ?6) ON CONFLICT DO NOTHING",
+            )
+            .and_then(|mut s| s.execute((f.node, f.name, f.owner, r.start.us.0, &r.start.tie[..], ix, &r.digest[..], r.deleted, r.blob)))
+            .map(|_| ())
+            .map_err(backend)
     }
 
     /// The alias facts that a row of `symlinks` made.

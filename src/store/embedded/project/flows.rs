@@ -35,8 +35,8 @@ impl Projector<'_> {
             if old.as_ref() == Some(&new) {
                 continue;
             }
-            let kept_place = old.as_ref().is_none_or(|o| o.key == new.key);
-            if kept_place && self.holds_already(pair, side, &new)? {
+            let only_adds = old.as_ref().is_none_or(|o| takes_nothing_back(o, &new));
+            if only_adds && self.holds_already(pair, side, &new)? {
                 continue;
             }
             let (db, intern) = (self.db, self.intern);
@@ -88,6 +88,10 @@ impl Projector<'_> {
         let touched = if fresh { affected(&mut NoOther, change) } else { affected(stream, change) }?;
         for dataset in touched {
             let (from, until, pieces) = if fresh { restate(&mut NoOther, change, dataset) } else { restate(stream, change, dataset) }?;
+            // A flow that was never open leaves no other trace of who names the dataset.
+            if pieces.is_empty() && change.new.members.iter().any(|m| m.dataset == dataset) {
+                self.record_naming(dataset, Some(pair), None)?;
+            }
             if from < until {
                 self.splice_flow(ix, pair, side, job, dataset, from, until, &pieces)?;
             }
@@ -181,6 +185,14 @@ impl Projector<'_> {
             .filter(|f| f.pair == pair && f.side == side && f.dataset == dataset && f.recorded_until == NEVER)
             .collect()
     }
+}
+
+/// Whether all that the run said stays said: it has its place, and closes when and
+/// what it closed.
+fn takes_nothing_back(old: &RunSide<NodeNo>, new: &RunSide<NodeNo>) -> bool {
+    old.key == new.key
+        && (old.closes_at.is_none() || old.closes_at == new.closes_at)
+        && (old.closes_at.is_none() || old.members.len() == new.members.len())
 }
 
 /// A (job, source) with no other run than the one at hand.

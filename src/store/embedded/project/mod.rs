@@ -1,5 +1,6 @@
 //! From events to the graph: what one event changes, decided on the
 //! transaction's own state and written in it. Replay runs the same code.
+mod drops;
 mod facets;
 mod flows;
 mod life;
@@ -82,13 +83,13 @@ impl Projector<'_> {
     /// # Errors
     /// The store's; the transaction must then be given up.
     pub fn apply(&mut self, ix: EntryIndex, a: &Assertion, ids: &EntityIds, shape: ShapeOf<'_>) -> Result<Applied, StoreError> {
-        let planned = matches!(shape, ShapeOf::Unplanned { .. });
+        // Only the event that makes a pair is its first.
+        self.state.fresh_pair = None;
         let (shape, plan) = match shape {
             ShapeOf::Known(shape) => (shape, self.plan(shape)?),
             ShapeOf::Unplanned { shape, details, blobs } => (shape, self.make_plan(ix, shape, a, ids, details, blobs)?),
         };
         let stamp = Stamp::new(a.time, plan.rank, &a.digest);
-        self.state.fresh_pair = self.state.fresh_pair.filter(|p| Some(*p) == plan.pair && planned);
         let start = match (&a.subject, plan.pair) {
             (Subject::Run { run_id, state }, Some(pair)) => {
                 let change = self.record_run(ix, pair, run_id, *state, a.time, shape)?;
@@ -114,12 +115,13 @@ impl Projector<'_> {
         }
         self.name_parents(ix, a, ids, start)?;
         for node in &plan.ends {
-            self.end(ix, *node, a.time)?;
+            self.end(ix, *node, a.time, plan.drops.binary_search(node).is_ok())?;
         }
         for (old, new) in &plan.renames {
             self.rename(ix, *old, *new, a.time)?;
         }
         let concerns = self.apply_facets(ix, stamp, a, ids, &plan)?;
+        self.restate_drops(ix)?;
         for node in plan.named.iter().chain(plan.ends.iter()) {
             self.state.seen(*node, a.time);
         }

@@ -113,6 +113,7 @@ impl Projector<'_> {
         let mut plan = Plan { source, rank: a.rank(), blobs: blobs.into(), ..Plan::default() };
         let mut named: Vec<NodeNo> = Vec::new();
         let mut beside: Vec<NodeNo> = Vec::new();
+        let mut drops: Vec<NodeNo> = Vec::new();
         let mut ends: Vec<NodeNo> = Vec::new();
         let mut renames: Vec<(NodeNo, NodeNo)> = Vec::new();
         let mut facets: Vec<PlanFacet> = Vec::new();
@@ -148,7 +149,7 @@ impl Projector<'_> {
             let detail = details.next();
             self.plan_facets(ix, &plan, no, entity, detail, &mut facets, &mut beside)?;
             match entity.lifecycle.as_ref().filter(|_| ending) {
-                Some(l) if l.change == LifecycleChange::Drop => ends.push(no),
+                Some(l) if l.change == LifecycleChange::Drop => drops.push(no),
                 Some(l) if l.change == LifecycleChange::Rename => {
                     named.push(no);
                     if let (Some(previous), Some(id)) = (&l.previous, detail.and_then(|d| d.previous)) {
@@ -170,21 +171,20 @@ impl Projector<'_> {
             })
         });
         (plan.inputs, plan.outputs) = (inputs, outputs);
-        if let Some(pair) = plan.pair {
-            for node in &beside {
-                self.db
-                    .prepare_cached("INSERT INTO naming(node, pair) VALUES(?1, ?2) ON CONFLICT DO NOTHING")
-                    .and_then(|mut s| s.execute((node, pair)))
-                    .map_err(backend)?;
-            }
+        for node in &beside {
+            self.record_naming(*node, plan.pair, plan.dataset)?;
         }
+        drops.sort_unstable();
+        drops.dedup();
+        ends.extend(&drops);
         named.extend(beside);
         named.retain(|n| !ends.contains(n));
         named.sort_unstable();
         named.dedup();
         ends.sort_unstable();
         ends.dedup();
-        (plan.named, plan.ends, plan.renames, plan.facets) = (named.into(), ends.into(), renames.into(), facets.into());
+        (plan.named, plan.ends, plan.drops) = (named.into(), ends.into(), drops.into());
+        (plan.renames, plan.facets) = (renames.into(), facets.into());
         let plan = Arc::new(plan);
         self.db
             .prepare_cached("UPDATE shape SET plan = ?2 WHERE id = ?1")
@@ -192,6 +192,16 @@ impl Projector<'_> {
             .map_err(backend)?;
         self.intern.add_plan(shape, plan.clone());
         Ok(plan)
+    }
+
+    /// Events of a job and source, or of a dataset, name a node beside.
+    pub(super) fn record_naming(&self, node: NodeNo, pair: Option<PairNo>, dataset: Option<NodeNo>) -> Result<(), StoreError> {
+        let Some(by) = pair.map(|p| u64::from(p) * 2).or(dataset.map(|d| u64::from(d) * 2 + 1)) else { return Ok(()) };
+        self.db
+            .prepare_cached("INSERT INTO naming(node, by) VALUES(?1, ?2) ON CONFLICT DO NOTHING")
+            .and_then(|mut s| s.execute((node, by)))
+            .map(|_| ())
+            .map_err(backend)
     }
 
     #[expect(clippy::too_many_arguments, reason = "two of them are where the results go")]

@@ -55,6 +55,9 @@ pub struct State {
     pub(super) run_next: u64,
     /// The (job, source) that the event at hand is the first of: nothing is stored of it yet.
     pub(super) fresh_pair: Option<PairNo>,
+    pub(super) touched: super::drops::Touched,
+    /// No drop is dated later.
+    pub(super) last_drop: Micros,
 }
 
 impl State {
@@ -71,6 +74,8 @@ impl State {
             last_floor: i64::MIN,
             run_next: 0,
             fresh_pair: None,
+            touched: super::drops::Touched::default(),
+            last_drop: crate::domain::time::DAWN,
         }
     }
 
@@ -99,6 +104,8 @@ impl State {
                 state.spans.push(r.get(3)?);
             }
             state.last_floor = db.query_row("SELECT coalesce(max(time), -9223372036854775808) FROM entry", [], |r| r.get(0))?;
+            let last_drop: Option<i64> = db.query_row("SELECT max(at) FROM life_end WHERE dropped", [], |r| r.get(0))?;
+            state.last_drop = last_drop.map_or(crate::domain::time::DAWN, Micros);
             state.run_next = db.query_row("SELECT coalesce(max(rn) + 1, 0) FROM run", [], |r| r.get::<_, i64>(0))?.unsigned_abs();
             Ok(())
         })()

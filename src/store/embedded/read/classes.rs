@@ -1,257 +1,315 @@
 //! Which names are one node at an instant: classes of names joined by symlinks
-//! and renames, in the incarnation that the instant sees.
+//! and renames, each name in the incarnation that the instant sees.
 use rusqlite::Connection;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
+use super::lives::{Incarnation, Lives};
 use crate::{
     domain::{
         lineage::AsOf,
-        time::{DAWN, FOREVER, Micros},
+        time::{FOREVER, Micros},
     },
     store::{
         StoreError,
-        embedded::{
-            schema::backend,
-            topology::{AliasKind, NodeNo, Topology},
-        },
+        embedded::topology::{AliasFact, AliasKind, NodeNo, Topology},
     },
 };
-
-/// One name of a class, in one of its lives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Member {
-    pub node: NodeNo,
-    /// The ends around that life: flows of runs that started in `(after, until]`
-    /// belong to it. `None`: the name has only one life.
-    pub life: Option<(Micros, Micros)>,
-}
 
 /// A node at an instant.
 #[derive(Clone, Debug)]
 pub struct Class {
-    /// The name that stands for it: the earliest event time, then bytes.
+    /// The name that stands for it: the earliest event time that names it, then bytes.
     pub representative: NodeNo,
-    pub members: SmallVec<[Member; 1]>,
+    /// The names that mean it, in no order. None, when all of them were renamed
+    /// away or begun anew: then nobody can ask for it.
+    pub names: SmallVec<[NodeNo; 1]>,
+    pub members: SmallVec<[Incarnation; 1]>,
     pub alive: bool,
     /// When it ended, if it is not alive and had been.
     pub deleted_at: Option<Micros>,
 }
 
+/// Starts of runs in `(after, until]`: their flows belong to one incarnation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Bounds {
+    pub after: Micros,
+    pub until: Micros,
+}
+
+/// Where the flows of a name may be shown: a class, and which flows belong to it.
+/// `None`: all of them.
+pub type Home = (u32, Option<Bounds>);
+
 /// Resolves names to classes for one question.
 pub struct Classes<'a> {
-    pub topology: &'a Topology,
-    pub db: &'a Connection,
-    pub as_of: AsOf,
+    topology: &'a Topology,
+    db: &'a Connection,
+    as_of: AsOf,
     classes: Vec<Class>,
-    by_node: FxHashMap<NodeNo, u32>,
+    by_incarnation: FxHashMap<Incarnation, u32>,
+    lives: FxHashMap<NodeNo, Lives>,
+    /// Names joined by tables and renames alone, locations left out.
+    bases: Vec<SmallVec<[Incarnation; 1]>>,
+    base_of: FxHashMap<Incarnation, usize>,
 }
+
+const LOST: StoreError = StoreError::Inconsistent { place: "memory of nodes" };
 
 impl<'a> Classes<'a> {
     pub fn new(topology: &'a Topology, db: &'a Connection, as_of: AsOf) -> Self {
-        Self { topology, db, as_of, classes: Vec::new(), by_node: FxHashMap::default() }
+        Self {
+            topology,
+            db,
+            as_of,
+            classes: Vec::new(),
+            by_incarnation: FxHashMap::default(),
+            lives: FxHashMap::default(),
+            bases: Vec::new(),
+            base_of: FxHashMap::default(),
+        }
     }
 
     pub fn get(&self, class: u32) -> Option<&Class> {
         self.classes.get(class as usize)
     }
 
-    /// The class of a name as it is at the instant.
+    /// The class that a name means at the instant.
     ///
     /// # Errors
     /// The database's.
     pub fn of(&mut self, node: NodeNo) -> Result<u32, StoreError> {
-        if let Some(class) = self.by_node.get(&node) {
+        let meant = self.meaning(node)?;
+        self.of_incarnation(meant)
+    }
+
+    /// Every class in which the name's flows may be shown: the one that it means,
+    /// and those that its earlier incarnations were renamed into.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn homes(&mut self, node: NodeNo) -> Result<SmallVec<[Home; 1]>, StoreError> {
+        if !self.topology.has_ends(node) {
+            return Ok(smallvec![(self.of(node)?, None)]);
+        }
+        let mut homes = SmallVec::new();
+        for k in 0..=self.lives(node)?.ends.len() {
+            let incarnation = Incarnation { node, k };
+            let class = self.of_incarnation(incarnation)?;
+            if self.get(class).is_some_and(|c| !c.names.is_empty()) {
+                homes.push((class, self.bounds(class, incarnation)?));
+            }
+        }
+        Ok(homes)
+    }
+
+    /// Which flows of an incarnation's name belong to its class. A class that is
+    /// alive after a drop takes none from before it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn bounds(&mut self, class: u32, of: Incarnation) -> Result<Option<Bounds>, StoreError> {
+        if !self.topology.has_ends(of.node) {
+            return Ok(None);
+        }
+        let alive = self.get(class).is_some_and(|c| c.alive);
+        let at = self.as_of.valid_at;
+        let lives = self.lives(of.node)?;
+        let mut bounds = Bounds { after: lives.begin(of.k), until: lives.end(of.k) };
+        if alive && let Some(drop) = lives.last_drop(of.k, at) {
+            bounds.after = bounds.after.max(drop);
+        }
+        Ok(Some(bounds))
+    }
+
+    fn lives(&mut self, node: NodeNo) -> Result<&Lives, StoreError> {
+        use std::collections::hash_map::Entry;
+        Ok(match self.lives.entry(node) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(slot) => slot.insert(Lives::read(self.topology, self.db, node, self.as_of.size)?),
+        })
+    }
+
+    /// An incarnation's own end.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn end_of(&mut self, of: Incarnation) -> Result<Micros, StoreError> {
+        Ok(self.lives(of.node)?.end(of.k))
+    }
+
+    /// The incarnation that a name means at the instant.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn meaning(&mut self, node: NodeNo) -> Result<Incarnation, StoreError> {
+        if !self.topology.has_ends(node) {
+            return Ok(Incarnation { node, k: 0 });
+        }
+        let at = self.as_of.valid_at;
+        Ok(Incarnation { node, k: self.lives(node)?.meaning(at) })
+    }
+
+    /// The class of an incarnation.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn of_incarnation(&mut self, incarnation: Incarnation) -> Result<u32, StoreError> {
+        if let Some(class) = self.by_incarnation.get(&incarnation) {
             return Ok(*class);
         }
-        let members = if self.topology.has_aliases(node) { self.join(node)? } else { smallvec![self.current(node)?] };
+        let members = if self.topology.has_aliases(incarnation.node) { self.join(incarnation)? } else { smallvec![incarnation] };
         let class = self.describe(members)?;
         let no = u32::try_from(self.classes.len()).map_err(|_| StoreError::Inconsistent { place: "classes" })?;
         for m in &class.members {
-            // A life that was renamed away belongs here, but its name may stand for another node now.
-            if self.is_current(m)? {
-                self.by_node.insert(m.node, no);
-            }
+            self.by_incarnation.insert(*m, no);
         }
-        self.by_node.insert(node, no);
         self.classes.push(class);
         Ok(no)
     }
 
-    /// The name's life at the instant: the current one, or the last that ended.
-    fn current(&self, node: NodeNo) -> Result<Member, StoreError> {
-        if !self.topology.has_ends(node) {
-            return Ok(Member { node, life: None });
-        }
-        let ends = self.ends(node)?;
-        let last = ends.last().copied();
-        let alive = self.alive(node);
-        Ok(Member {
-            node,
-            life: Some(match last {
-                None => (DAWN, FOREVER),
-                Some(end) if alive => (end, FOREVER),
-                Some(end) => (ends.iter().rev().nth(1).copied().unwrap_or(DAWN), end),
-            }),
-        })
+    /// The links of a name that hold at the instant.
+    fn links(&self, node: NodeNo) -> SmallVec<[AliasFact; 4]> {
+        let as_of = self.as_of;
+        self.topology.aliases_of(node).filter(|a| a.known(as_of.size) && a.holds(as_of.valid_at)).collect()
     }
 
-    fn is_current(&self, m: &Member) -> Result<bool, StoreError> {
-        Ok(m.life.is_none() || self.current(m.node)? == *m)
-    }
-
-    /// Ends up to the instant, as known at the size, ascending.
-    fn ends(&self, node: NodeNo) -> Result<Vec<Micros>, StoreError> {
-        self.db
-            .prepare_cached("SELECT DISTINCT at FROM life_end WHERE node = ?1 AND at <= ?2 AND ix < ?3 ORDER BY at")
-            .and_then(|mut s| s.query_map((node, self.as_of.valid_at.0, self.as_of.size), |r| r.get(0).map(Micros))?.collect())
-            .map_err(backend)
-    }
-
-    fn alive(&self, node: NodeNo) -> bool {
-        let at = self.as_of.valid_at;
-        self.topology.life_at(node, self.as_of.size).iter().any(|(from, until)| *from <= at && at < *until)
-    }
-
-    /// All names joined to one: tables transitively, then places of that one
-    /// class, then lives that were renamed into it.
-    fn join(&mut self, node: NodeNo) -> Result<SmallVec<[Member; 1]>, StoreError> {
-        let mut members: SmallVec<[Member; 1]> = self.tables(self.current(node)?)?;
-        // A place stands for the one class that claims it, if there is exactly one.
-        if let Some(claimed_by) = self.sole_claimant(node, &members)? {
-            for m in self.tables(claimed_by)? {
-                if !members.contains(&m) {
-                    members.push(m);
-                }
-            }
-        }
+    /// All incarnations joined to one: tables and renames transitively, and each
+    /// location with the one such class that claims it, if there is exactly one.
+    fn join(&mut self, start: Incarnation) -> Result<SmallVec<[Incarnation; 1]>, StoreError> {
+        let mut bases: SmallVec<[usize; 2]> = smallvec![self.base(start)?];
+        let mut members = SmallVec::new();
         let mut i = 0;
-        while let Some(m) = members.get(i).copied() {
+        while let Some(base) = bases.get(i).copied() {
             i += 1;
-            let places: SmallVec<[NodeNo; 2]> =
-                self.facts(m.node).filter(|a| a.kind == AliasKind::Location && a.a == m.node).map(|a| a.b).collect();
-            for place in places {
-                let place_member = self.current(place)?;
-                if !members.contains(&place_member) && self.claimants_are_all_in(place, &members)? {
-                    for joined in self.tables(place_member)? {
-                        if !members.contains(&joined) {
-                            members.push(joined);
+            let own = self.bases.get(base).cloned().unwrap_or_default();
+            for m in &own {
+                if self.topology.has_aliases(m.node) && self.meaning(m.node)? == *m {
+                    for other in self.joined_by_location(m.node, base)? {
+                        if !bases.contains(&other) {
+                            bases.push(other);
                         }
                     }
                 }
             }
+            members.extend(own);
         }
         Ok(members)
     }
 
-    fn facts(&self, node: NodeNo) -> impl Iterator<Item = crate::store::embedded::topology::AliasFact> + 'a {
-        let as_of = self.as_of;
-        self.topology.aliases_of(node).filter(move |a| a.known(as_of.size) && a.holds(as_of.valid_at))
+    /// The classes joined to a name's by locations: the one that alone claims it,
+    /// and the locations that it alone claims.
+    fn joined_by_location(&mut self, node: NodeNo, base: usize) -> Result<SmallVec<[usize; 2]>, StoreError> {
+        let mut joined: SmallVec<[usize; 2]> = SmallVec::new();
+        joined.extend(self.sole_claimant(node, base)?);
+        for claim in self.links(node).iter().filter(|a| a.kind == AliasKind::Location && a.a == node) {
+            let meant = self.meaning(claim.b)?;
+            let location = self.base(meant)?;
+            if location != base && self.sole_claimant(claim.b, location)? == Some(base) {
+                joined.push(location);
+            }
+        }
+        Ok(joined)
+    }
+
+    /// The one class that claims a location, its own apart.
+    fn sole_claimant(&mut self, location: NodeNo, own: usize) -> Result<Option<usize>, StoreError> {
+        let mut sole = None;
+        for claim in self.links(location).iter().filter(|a| a.kind == AliasKind::Location && a.b == location) {
+            let meant = self.meaning(claim.a)?;
+            let by = self.base(meant)?;
+            match sole {
+                _ if by == own => {}
+                None => sole = Some(by),
+                Some(known) if known == by => {}
+                Some(_) => return Ok(None),
+            }
+        }
+        Ok(sole)
     }
 
     /// Names joined by table symlinks and renames, transitively.
-    fn tables(&self, start: Member) -> Result<SmallVec<[Member; 1]>, StoreError> {
-        let mut members: SmallVec<[Member; 1]> = smallvec![start];
+    fn base(&mut self, start: Incarnation) -> Result<usize, StoreError> {
+        if let Some(base) = self.base_of.get(&start) {
+            return Ok(*base);
+        }
+        let mut members: SmallVec<[Incarnation; 1]> = smallvec![start];
+        let mut seen: FxHashSet<Incarnation> = FxHashSet::default();
+        seen.insert(start);
         let mut i = 0;
         while let Some(m) = members.get(i).copied() {
             i += 1;
-            let facts: SmallVec<[_; 4]> = self.facts(m.node).collect();
-            for a in facts {
+            let means_it = self.meaning(m.node)? == m;
+            for a in self.links(m.node) {
                 let other = match a.kind {
-                    AliasKind::Location => None,
-                    AliasKind::Symlink if self.is_current(&m)? => Some(self.current(if a.a == m.node { a.b } else { a.a })?),
-                    AliasKind::Symlink => None,
-                    AliasKind::Rename => self.across_rename(&m, a.a, a.b, a.valid_from)?,
+                    AliasKind::Symlink if means_it => Some(self.meaning(if a.a == m.node { a.b } else { a.a })?),
+                    AliasKind::Rename => self.across_rename(m, &a)?,
+                    AliasKind::Symlink | AliasKind::Location => None,
                 };
-                if let Some(other) = other
-                    && !members.contains(&other)
-                {
+                if let Some(other) = other.filter(|o| seen.insert(*o)) {
                     members.push(other);
                 }
             }
         }
-        Ok(members)
-    }
-
-    /// The life on the other side of a rename: the old name's that ended then,
-    /// the new name's that it went on in.
-    fn across_rename(&self, m: &Member, old: NodeNo, new: NodeNo, at: Micros) -> Result<Option<Member>, StoreError> {
-        if m.node == old && m.life.is_some_and(|(_, until)| until == at) {
-            return self.life_from(new, at);
-        }
-        if m.node == new && self.life_from(new, at)? == Some(*m) {
-            let ends = self.ends(old)?;
-            let before = ends.iter().rev().find(|e| **e < at).copied().unwrap_or(DAWN);
-            return Ok(ends.contains(&at).then_some(Member { node: old, life: Some((before, at)) }));
-        }
-        Ok(None)
-    }
-
-    /// The life of a name that is going on just after an instant.
-    fn life_from(&self, node: NodeNo, at: Micros) -> Result<Option<Member>, StoreError> {
-        if !self.topology.has_ends(node) {
-            return Ok(Some(Member { node, life: None }));
-        }
-        let ends = self.ends(node)?;
-        let until = ends.iter().find(|e| **e > at).copied().unwrap_or(FOREVER);
-        let after = ends.iter().rev().find(|e| **e <= at).copied().unwrap_or(DAWN);
-        Ok(Some(Member { node, life: Some((after, until)) }))
-    }
-
-    fn claimants(&self, place: NodeNo) -> SmallVec<[NodeNo; 2]> {
-        self.facts(place).filter(|a| a.kind == AliasKind::Location && a.b == place).map(|a| a.a).collect()
-    }
-
-    fn sole_claimant(&self, place: NodeNo, own: &[Member]) -> Result<Option<Member>, StoreError> {
-        let mut found: Option<SmallVec<[Member; 1]>> = None;
-        for c in self.claimants(place) {
-            let member = self.current(c)?;
-            if own.contains(&member) {
-                continue;
-            }
-            match &found {
-                Some(class) if class.contains(&member) => {}
-                Some(_) => return Ok(None),
-                None => found = Some(self.tables(member)?),
-            }
-        }
-        Ok(found.and_then(|f| f.first().copied()))
-    }
-
-    fn claimants_are_all_in(&self, place: NodeNo, class: &[Member]) -> Result<bool, StoreError> {
-        for c in self.claimants(place) {
-            if !class.contains(&self.current(c)?) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn describe(&self, members: SmallVec<[Member; 1]>) -> Result<Class, StoreError> {
-        let at = self.as_of.valid_at;
-        let mut best: Option<(Micros, &str, &str, NodeNo)> = None;
-        let mut alive = false;
-        let mut deleted_at = None;
+        let no = self.bases.len();
         for m in &members {
-            let Some(fixed) = self.topology.node(m.node) else { return Err(StoreError::Inconsistent { place: "memory of nodes" }) };
-            if u64::from(fixed.recorded_from) >= self.as_of.size {
-                continue;
+            self.base_of.insert(*m, no);
+        }
+        self.bases.push(members);
+        Ok(no)
+    }
+
+    /// The incarnation on the other side of a rename: the old name's that ended
+    /// then, the new name's that goes on from then.
+    fn across_rename(&mut self, m: Incarnation, rename: &AliasFact) -> Result<Option<Incarnation>, StoreError> {
+        let at = rename.valid_from;
+        let old = Incarnation { node: rename.a, k: self.lives(rename.a)?.ended_by(at) };
+        let new = Incarnation { node: rename.b, k: self.lives(rename.b)?.going_on_after(at) };
+        Ok(if m == old {
+            Some(new)
+        } else if m == new {
+            Some(old)
+        } else {
+            None
+        })
+    }
+
+    fn describe(&mut self, members: SmallVec<[Incarnation; 1]>) -> Result<Class, StoreError> {
+        let topology = self.topology;
+        let (at, size) = (self.as_of.valid_at, self.as_of.size);
+        let mut best: Option<(Micros, &str, &str, NodeNo)> = None;
+        let mut names: SmallVec<[NodeNo; 1]> = SmallVec::new();
+        let (mut alive, mut deleted_at) = (false, None);
+        for m in &members {
+            let fixed = topology.node(m.node).ok_or(LOST)?;
+            let first;
+            if topology.has_ends(m.node) {
+                let lives = self.lives(m.node)?;
+                alive |= lives.alive(m.k, at);
+                deleted_at = deleted_at.max(lives.ended_at(m.k, at));
+                first = lives.first();
+            } else {
+                first = topology.life_at(m.node, size).first().map_or(FOREVER, |l| l.0);
+                alive |= first <= at;
             }
-            let life = self.topology.life_at(m.node, self.as_of.size);
-            let born = life.first().map_or(FOREVER, |l| l.0);
-            let key = (born, &*fixed.namespace, &*fixed.name, m.node);
-            if best.is_none_or(|b| (key.0, key.1, key.2) < (b.0, b.1, b.2)) {
-                best = Some(key);
-            }
-            if self.is_current(m)? {
-                alive |= life.iter().any(|(from, until)| *from <= at && at < *until);
-                deleted_at = deleted_at.max(life.iter().map(|l| l.1).filter(|until| *until <= at).max());
-                if life.is_empty() && self.topology.has_ends(m.node) {
-                    deleted_at = deleted_at.max(self.ends(m.node)?.last().copied());
+            if self.meaning(m.node)? == *m {
+                names.push(m.node);
+                let key = (first, &*fixed.namespace, &*fixed.name, m.node);
+                if best.is_none_or(|b| (key.0, key.1, key.2) < (b.0, b.1, b.2)) {
+                    best = Some(key);
                 }
             }
         }
         let representative = best.map_or_else(|| members.first().map_or(0, |m| m.node), |b| b.3);
-        Ok(Class { representative, members, alive, deleted_at: deleted_at.filter(|_| !alive) })
+        Ok(Class { representative, alive: alive && !names.is_empty(), names, members, deleted_at: deleted_at.filter(|_| !alive) })
+    }
+
+    /// The earliest event time that names the class by a name that means it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn first_named(&mut self, class: u32) -> Result<Micros, StoreError> {
+        let Some(node) = self.get(class).map(|c| c.representative) else { return Err(LOST) };
+        Ok(self.lives(node)?.first())
     }
 }

@@ -1,7 +1,9 @@
 //! Artifacts as an instant saw them.
 use std::sync::Arc;
 
-use super::{Reader, classes::Classes};
+use smallvec::SmallVec;
+
+use super::{Reader, classes::Classes, walk::aliases};
 use crate::{
     domain::{
         assertion::{Digest, Entity},
@@ -10,7 +12,7 @@ use crate::{
         kind::ArtifactKind,
         lineage::{AsOf, NodeKey},
         name::Name,
-        time::{FOREVER, Micros},
+        time::Micros,
     },
     interop::openlineage::{Place, facets_of, read_core},
     store::{
@@ -50,30 +52,24 @@ fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: A
     const LOST: StoreError = StoreError::Inconsistent { place: "memory of nodes" };
     let topology = &reader.shared.topology;
     let no_class = classes.of(no)?;
-    let class = classes.get(no_class).ok_or(LOST)?.clone();
+    let valid_from = classes.first_named(no_class)?;
+    let class = classes.get(no_class).ok_or(LOST)?;
     let fixed = topology.node(class.representative).ok_or(LOST)?;
-    let name_of = |n: NodeNo| topology.node(n).map(|f| Name { namespace: (&*f.namespace).into(), name: (&*f.name).into() });
-    let mut aliases: Vec<Name> = class.members.iter().filter(|m| m.node != class.representative).filter_map(|m| name_of(m.node)).collect();
-    aliases.sort();
-    aliases.dedup();
     let mut facets = Vec::new();
     let mut owners = Vec::new();
-    let mut born = FOREVER;
-    let mut recorded_from = EntryIndex::MAX;
-    for m in &class.members {
-        gather(reader, m.node, as_of, &mut facets, &mut owners)?;
-        born = born.min(topology.life_at(m.node, as_of.size).first().map_or(FOREVER, |l| l.0));
-        recorded_from = recorded_from.min(topology.node(m.node).map_or(EntryIndex::MAX, |n| n.recorded_from.into()));
+    for (node, f) in in_force_of(reader, &class.names, as_of)? {
+        facets.push(facet(reader, node, f, &mut owners)?);
     }
     facets.sort_by(|a: &FacetFacts, b| (&a.name, &a.source, a.job).cmp(&(&b.name, &b.source, b.job)));
+    let recorded_from = class.names.iter().filter_map(|n| topology.node(*n)).map(|n| n.recorded_from.into()).min();
     Ok(ArtifactFacts {
         key: NodeKey::Artifact(fixed.id),
         kind: fixed.kind,
-        name: name_of(class.representative).ok_or(LOST)?,
-        aliases,
-        valid_from: born,
+        name: Name { namespace: (&*fixed.namespace).into(), name: (&*fixed.name).into() },
+        aliases: aliases(topology, class),
+        valid_from,
         deleted_at: class.deleted_at,
-        recorded_from,
+        recorded_from: recorded_from.unwrap_or(EntryIndex::MAX),
         facets,
         owners,
     })
@@ -89,15 +85,39 @@ pub struct InForce {
     pub digest: Digest,
     pub blob: Option<u32>,
     pub by: EntryIndex,
+    deleted: bool,
 }
 
-/// The facets of a name in force at the instant, as known at the size.
-pub fn in_force(reader: &Reader<'_>, node: NodeNo, as_of: AsOf) -> Result<Vec<InForce>, StoreError> {
+/// The facets of a class in force, each with the name that has it. A source that
+/// describes several names of the class has one facet of a kind: the one that
+/// changed last, of equal times that of the first name. Symlinks and column lineage are facts of the name itself.
+pub fn in_force_of(reader: &Reader<'_>, names: &[NodeNo], as_of: AsOf) -> Result<Vec<(NodeNo, InForce)>, StoreError> {
+    let own = reader.facet_no("symlinks")?;
+    let mut names: SmallVec<[NodeNo; 2]> = names.into();
+    names.sort_by_cached_key(|n| reader.shared.topology.node(*n).map(|n| (n.namespace.clone(), n.name.clone())));
+    let mut found: Vec<(NodeNo, InForce)> = Vec::new();
+    for node in names {
+        for f in latest(reader, node, as_of)? {
+            let shared = f.owner % 2 == 0 && Some(f.name) != own;
+            let place = found.iter_mut().find(|(_, o)| shared && (o.name, o.owner) == (f.name, f.owner));
+            match place {
+                Some(other) if other.1.valid_from < f.valid_from => *other = (node, f),
+                Some(_) => {}
+                None => found.push((node, f)),
+            }
+        }
+    }
+    found.retain(|(_, f)| !f.deleted);
+    Ok(found)
+}
+
+/// What was said last of each facet of a name.
+fn latest(reader: &Reader<'_>, node: NodeNo, as_of: AsOf) -> Result<Vec<InForce>, StoreError> {
     reader
         .db
         .prepare_cached(
-            "SELECT name, owner, vf, vu, rf, digest, blob, by FROM facet \
-             WHERE node = ?1 AND vf <= ?2 AND vu > ?2 AND rf < ?3 AND (ru IS NULL OR ru >= ?3) AND deleted = 0",
+            "SELECT name, owner, vf, vu, rf, digest, blob, by, deleted FROM facet \
+             WHERE node = ?1 AND vf <= ?2 AND vu > ?2 AND rf < ?3 AND (ru IS NULL OR ru >= ?3)",
         )
         .and_then(|mut s| {
             s.query_map((node, as_of.valid_at.0, as_of.size), |r| {
@@ -110,6 +130,7 @@ pub fn in_force(reader: &Reader<'_>, node: NodeNo, as_of: AsOf) -> Result<Vec<In
                     digest: r.get(5)?,
                     blob: r.get(6)?,
                     by: r.get(7)?,
+                    deleted: r.get(8)?,
                 })
             })?
             .collect()
@@ -127,61 +148,53 @@ pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError
         .map_err(backend)
 }
 
-fn gather(
-    reader: &Reader<'_>,
-    node: NodeNo,
-    as_of: AsOf,
-    facets: &mut Vec<FacetFacts>,
-    owners: &mut Vec<OwnerFacts>,
-) -> Result<(), StoreError> {
+/// A facet with its content; adds the people whom an `ownership` facet names.
+fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFacts>) -> Result<FacetFacts, StoreError> {
     let topology = &reader.shared.topology;
     let entries = reader.entries();
-    for f in in_force(reader, node, as_of)? {
-        let (source, job): (_, Option<NodeId>) = if f.owner % 2 == 0 {
-            (f.owner / 2, None)
-        } else {
-            let (job, source) = topology.pair(f.owner / 2).ok_or(StoreError::Inconsistent { place: "pair" })?;
-            (source, topology.node(job).map(|j| j.id))
-        };
-        let source = source_of(reader.db, source)?;
-        let name = facet_word(reader, f.name)?;
-        if &*name == "ownership" {
-            // People stand in the entry's `core` as handles.
-            if let Some(core) = entries.core(f.by)? {
-                let a = read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?;
-                let fixed = topology.node(node);
-                let own = a.job.iter().chain(a.inputs.iter().flatten()).chain(a.outputs.iter().flatten()).chain(a.dataset.iter());
-                let own = own.filter(|e| fixed.is_some_and(|n| *n.namespace == *e.name.namespace && *n.name == *e.name.name));
-                for o in own.filter_map(|e| e.owners.as_ref()).flatten() {
-                    let owner = OwnerFacts {
-                        handle: o.handle,
-                        role: o.role.clone(),
-                        source: source.clone(),
-                        since: f.valid_from,
-                        recorded_from: f.recorded_from,
-                    };
-                    if !owners.iter().any(|x| x.handle == owner.handle && x.role == owner.role && x.source == owner.source) {
-                        owners.push(owner);
-                    }
+    let (source, job): (_, Option<NodeId>) = if f.owner % 2 == 0 {
+        (f.owner / 2, None)
+    } else {
+        let (job, source) = topology.pair(f.owner / 2).ok_or(StoreError::Inconsistent { place: "pair" })?;
+        (source, topology.node(job).map(|j| j.id))
+    };
+    let source = source_of(reader.db, source)?;
+    let name = facet_word(reader, f.name)?;
+    if &*name == "ownership" {
+        // People stand in the entry's `core` as handles.
+        if let Some(core) = entries.core(f.by)? {
+            let a = read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?;
+            let fixed = topology.node(node);
+            let own = a.job.iter().chain(a.inputs.iter().flatten()).chain(a.outputs.iter().flatten()).chain(a.dataset.iter());
+            let own = own.filter(|e| fixed.is_some_and(|n| *n.namespace == *e.name.namespace && *n.name == *e.name.name));
+            for o in own.filter_map(|e| e.owners.as_ref()).flatten() {
+                let owner = OwnerFacts {
+                    handle: o.handle,
+                    role: o.role.clone(),
+                    source: source.clone(),
+                    since: f.valid_from,
+                    recorded_from: f.recorded_from,
+                };
+                if !owners.iter().any(|x| x.handle == owner.handle && x.role == owner.role && x.source == owner.source) {
+                    owners.push(owner);
                 }
             }
         }
-        let bytes = match f.blob {
-            Some(blob) => entries.blob(blob)?.map(Into::into),
-            None => from_entry(reader, node, &name, f.by)?,
-        };
-        facets.push(FacetFacts {
-            name,
-            source,
-            job,
-            valid_from: f.valid_from,
-            valid_until: f.valid_until,
-            recorded_from: f.recorded_from,
-            digest: f.digest,
-            bytes,
-        });
     }
-    Ok(())
+    let bytes = match f.blob {
+        Some(blob) => entries.blob(blob)?.map(Into::into),
+        None => from_entry(reader, node, &name, f.by)?,
+    };
+    Ok(FacetFacts {
+        name,
+        source,
+        job,
+        valid_from: f.valid_from,
+        valid_until: f.valid_until,
+        recorded_from: f.recorded_from,
+        digest: f.digest,
+        bytes,
+    })
 }
 
 /// A facet that lies in its entry's `rest` (it varies by run or names people),

@@ -1,7 +1,8 @@
 //! Answering: one connection, one ledger size, no locks.
-mod classes;
+pub(super) mod classes;
 mod facts;
 mod fields;
+mod lives;
 mod pages;
 mod runs;
 mod starts;

@@ -1,109 +1,183 @@
-//! When the run that decides a flow started: tells to which life of its dataset
-//! the flow belongs. Asked only for names whose life has ended at least once.
+//! From when on the runs that started after an instant say something: tells which
+//! incarnation of a name a flow belongs to. The run that decides a flow is the
+//! greatest that asserts it by then, so the flow belongs to the runs that started
+//! in `(after, until]` from the first such assertion on, until the first one of a
+//! run that started later. Asked only for names whose life has ended at least once.
 use rusqlite::Connection;
+use rustc_hash::FxHashMap;
 
+use super::classes::Bounds;
 use crate::{
-    domain::{id::EntryIndex, lineage::AsOf, time::Micros},
+    domain::{
+        assertion::Digest,
+        id::EntryIndex,
+        time::{DAWN, FOREVER, Micros},
+    },
     store::{
         StoreError,
         embedded::{
             intern::Intern,
-            plan::RunShapes,
+            plan::{Plan, RunShapes},
             project::plan_of,
             schema::backend,
-            topology::{FlowFact, NodeNo, Side},
+            topology::{NodeNo, PairNo, Side},
         },
     },
 };
 
-/// The start of the greatest run that asserts the flow by the instant, from the
-/// events below the size. `None` if no such run has.
-///
-/// # Errors
-/// The database's.
-pub fn deciding_start(
-    db: &Connection,
-    intern: &Intern,
-    flow: &FlowFact,
-    as_of: AsOf,
-    head: EntryIndex,
-) -> Result<Option<Micros>, StoreError> {
-    if flow.side.is_design() { of_design(db, intern, flow, as_of) } else { of_runs(db, intern, flow, as_of, head) }
+/// What runs and job events of a (job, source) may say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Said {
+    /// A dataset stands on that side.
+    Flow(Side, NodeNo),
+    /// A facet of an output has that content, in events of `[from, until)`.
+    Facet { node: NodeNo, name: u32, owner: u32, digest: Digest, from: Micros, until: Micros },
 }
 
-fn of_design(db: &Connection, intern: &Intern, flow: &FlowFact, as_of: AsOf) -> Result<Option<Micros>, StoreError> {
-    let mut s = db
-        .prepare_cached("SELECT us, shape FROM design WHERE pair = ?1 AND us <= ?2 AND ix < ?3 ORDER BY us DESC, digest DESC")
-        .map_err(backend)?;
-    let mut rows = s.query((flow.pair, as_of.valid_at.0, as_of.size)).map_err(backend)?;
-    while let Some(r) = rows.next().map_err(backend)? {
-        let plan = plan_of(db, intern, r.get(1).map_err(backend)?)?;
-        if plan.members(flow.side.is_output()).binary_search(&flow.dataset).is_ok() {
-            return Ok(Some(Micros(r.get(0).map_err(backend)?)));
+impl Said {
+    fn by(&self, plan: &Plan) -> bool {
+        match self {
+            Self::Flow(side, dataset) => plan.members(side.is_output()).binary_search(dataset).is_ok(),
+            Self::Facet { node, name, owner, digest, .. } => {
+                plan.facet(*node, *name, *owner).is_some_and(|f| f.digest == *digest && !f.deleted)
+            }
         }
     }
-    Ok(None)
-}
 
-fn of_runs(db: &Connection, intern: &Intern, flow: &FlowFact, as_of: AsOf, head: EntryIndex) -> Result<Option<Micros>, StoreError> {
-    let at = as_of.valid_at;
-    let span: i64 = db
-        .prepare_cached("SELECT span_max FROM pair WHERE no = ?1")
-        .and_then(|mut s| s.query_row([flow.pair], |r| r.get(0)))
-        .map_err(backend)?;
-    let mut s = db
-        .prepare_cached("SELECT start, rn, first_ix, shapes FROM run WHERE pair = ?1 AND start <= ?2 ORDER BY start DESC, rid DESC")
-        .map_err(backend)?;
-    let mut rows = s.query((flow.pair, at.0)).map_err(backend)?;
-    let mut best: Option<Micros> = None;
-    while let Some(r) = rows.next().map_err(backend)? {
-        let (start, rn, first_ix): (i64, u64, u64) = (r.get(0).map_err(backend)?, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?);
-        // Seen from an earlier size a run started later, but by no more than its span.
-        if best.is_some_and(|b| start.saturating_add(span) <= b.0) {
-            break;
-        }
-        let shapes = RunShapes::decode(&r.get::<_, Vec<u8>>(3).map_err(backend)?, start)?;
-        let mut asserts = false;
-        for (shape, us, _) in &shapes.0 {
-            asserts |= *us <= at.0 && lists(db, intern, *shape, flow.side, flow.dataset)?;
-        }
-        if !asserts {
-            continue;
-        }
-        if as_of.size >= head {
-            return Ok(Some(Micros(start)));
-        }
-        if let Some(start) = start_as_known(db, intern, flow.side, flow.dataset, rn, first_ix, as_of)? {
-            best = best.max(Some(start));
+    const fn stretch(&self) -> (Micros, Micros) {
+        match self {
+            Self::Flow(..) => (DAWN, FOREVER),
+            Self::Facet { from, until, .. } => (*from, *until),
         }
     }
-    Ok(best)
-}
 
-/// The run's start by its entries below the size, if by then it asserts the flow.
-fn start_as_known(
-    db: &Connection,
-    intern: &Intern,
-    side: Side,
-    dataset: NodeNo,
-    rn: u64,
-    first_ix: u64,
-    as_of: AsOf,
-) -> Result<Option<Micros>, StoreError> {
-    let events: Vec<(i64, u32)> = db
-        .prepare_cached(
-            "SELECT time, shape FROM entry WHERE ix = ?1 AND ix < ?3 UNION ALL \
-             SELECT e.time, e.shape FROM run_event r JOIN entry e ON e.ix = r.ix WHERE r.rn = ?2 AND r.ix < ?3",
-        )
-        .and_then(|mut s| s.query_map((first_ix, rn, as_of.size), |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
-        .map_err(backend)?;
-    let mut asserts = false;
-    for (us, shape) in &events {
-        asserts |= *us <= as_of.valid_at.0 && lists(db, intern, *shape, side, dataset)?;
+    const fn in_runs(&self) -> bool {
+        !matches!(self, Self::Flow(side, _) if side.is_design())
     }
-    Ok(events.iter().map(|e| Micros(e.0)).min().filter(|_| asserts))
+
+    const fn in_job_events(&self) -> bool {
+        match self {
+            Self::Flow(side, _) => side.is_design(),
+            Self::Facet { .. } => true,
+        }
+    }
 }
 
-fn lists(db: &Connection, intern: &Intern, shape: u32, side: Side, dataset: NodeNo) -> Result<bool, StoreError> {
-    Ok(plan_of(db, intern, shape)?.members(side.is_output()).binary_search(&dataset).is_ok())
+/// Looks assertions up, each once.
+pub struct Starts<'a> {
+    db: &'a Connection,
+    intern: &'a Intern,
+    size: EntryIndex,
+    known: FxHashMap<(PairNo, Said, Micros), Micros>,
+}
+
+impl<'a> Starts<'a> {
+    pub fn new(db: &'a Connection, intern: &'a Intern, size: EntryIndex) -> Self {
+        Self { db, intern, size, known: FxHashMap::default() }
+    }
+
+    /// When what is said belongs to the runs that started within the bounds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn window(&mut self, pair: PairNo, said: Said, bounds: Option<Bounds>) -> Result<(Micros, Micros), StoreError> {
+        let Some(Bounds { after, until }) = bounds else { return Ok((DAWN, FOREVER)) };
+        let begin = if after == DAWN { DAWN } else { self.first_after(pair, said, after)? };
+        let end = if until == FOREVER { FOREVER } else { self.first_after(pair, said, until)? };
+        Ok((begin, end))
+    }
+
+    fn first_after(&mut self, pair: PairNo, said: Said, after: Micros) -> Result<Micros, StoreError> {
+        if let Some(known) = self.known.get(&(pair, said, after)) {
+            return Ok(*known);
+        }
+        let mut best = said.stretch().1;
+        if said.in_job_events() {
+            self.in_job_events(pair, &said, after, &mut best)?;
+        }
+        if said.in_runs() {
+            self.in_runs(pair, &said, after, &mut best)?;
+        }
+        if best == said.stretch().1 {
+            best = FOREVER;
+        }
+        self.known.insert((pair, said, after), best);
+        Ok(best)
+    }
+
+    fn in_job_events(&self, pair: PairNo, said: &Said, after: Micros, best: &mut Micros) -> Result<(), StoreError> {
+        let after = after.max(Micros(said.stretch().0.0.saturating_sub(1)));
+        let mut s = self
+            .db
+            .prepare_cached("SELECT us, shape FROM design WHERE pair = ?1 AND us > ?2 AND us < ?3 AND ix < ?4 ORDER BY us")
+            .map_err(backend)?;
+        let mut rows = s.query((pair, after.0, best.0, self.size)).map_err(backend)?;
+        while let Some(r) = rows.next().map_err(backend)? {
+            if said.by(&*plan_of(self.db, self.intern, r.get(1).map_err(backend)?)?) {
+                *best = Micros(r.get(0).map_err(backend)?);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_runs(&self, pair: PairNo, said: &Said, after: Micros, best: &mut Micros) -> Result<(), StoreError> {
+        let span: i64 = self
+            .db
+            .prepare_cached("SELECT span_max FROM pair WHERE no = ?1")
+            .and_then(|mut s| s.query_row([pair], |r| r.get(0)))
+            .map_err(backend)?;
+        // Seen from an earlier size a run started later than its row says, but by no
+        // more than its span; and a run that speaks in the stretch began no more than
+        // its span before it.
+        let (stretch, _) = said.stretch();
+        let from = after.max(stretch).0.saturating_sub(span);
+        let mut s = self
+            .db
+            .prepare_cached("SELECT start, rn, first_ix, shapes FROM run WHERE pair = ?1 AND start > ?2 AND start < ?3 ORDER BY start")
+            .map_err(backend)?;
+        let mut rows = s.query((pair, from.saturating_sub(1), best.0)).map_err(backend)?;
+        while let Some(r) = rows.next().map_err(backend)? {
+            let start: i64 = r.get(0).map_err(backend)?;
+            if start >= best.0 {
+                break;
+            }
+            let shapes = RunShapes::decode(&r.get::<_, Vec<u8>>(3).map_err(backend)?, start)?;
+            let mut any = false;
+            for (shape, ..) in &shapes.0 {
+                any |= said.by(&*plan_of(self.db, self.intern, *shape)?);
+            }
+            if any {
+                let run = (r.get(1).map_err(backend)?, r.get(2).map_err(backend)?);
+                self.in_run(run, &shapes, said, after, best)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn in_run(&self, run: (u64, u64), shapes: &RunShapes, said: &Said, after: Micros, best: &mut Micros) -> Result<(), StoreError> {
+        let (stretch, _) = said.stretch();
+        // Most rows hold what the size knows: the first event of each of its shapes.
+        let whole = shapes.0.iter().all(|(_, us, by)| *by < self.size && *us >= stretch.0);
+        let events: Vec<(i64, u32)> = if whole {
+            shapes.0.iter().map(|(shape, us, _)| (*us, *shape)).collect()
+        } else {
+            self.db
+                .prepare_cached(
+                    "SELECT time, shape FROM entry WHERE ix = ?1 AND ix < ?3 UNION ALL \
+                     SELECT e.time, e.shape FROM run_event r JOIN entry e ON e.ix = r.ix WHERE r.rn = ?2 AND r.ix < ?3",
+                )
+                .and_then(|mut s| s.query_map((run.1, run.0, self.size), |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+                .map_err(backend)?
+        };
+        if events.iter().map(|e| e.0).min().is_none_or(|start| start <= after.0) {
+            return Ok(());
+        }
+        for (us, shape) in &events {
+            if *us >= stretch.0 && *us < best.0 && said.by(&*plan_of(self.db, self.intern, *shape)?) {
+                *best = Micros(*us);
+            }
+        }
+        Ok(())
+    }
 }

@@ -4,13 +4,13 @@
 //! caps by count: the same question on the same view gives the same answer.
 use std::time::Instant;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::{
     Reader,
-    classes::{Classes, Member},
-    starts::deciding_start,
+    classes::{Bounds, Class, Classes},
+    starts::{Said, Starts},
 };
 use crate::{
     domain::{
@@ -22,23 +22,58 @@ use crate::{
     },
     store::{
         StoreError,
-        embedded::topology::{FlowFact, NodeNo, Topology},
+        embedded::topology::{FlowFact, Topology},
     },
 };
 
 /// How many nodes are expanded between two looks at the clock.
 const EXPANSIONS_A_LOOK: usize = 128;
 
+/// How an edge stands at the instant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Standing {
+    /// Known at the ledger size, no more: closed, not yet open, or of an ended incarnation.
+    Known,
+    /// Open, and an end of it is dead: shown with `includeDeleted`, never walked through.
+    Tombstone,
+    /// Open, and both ends alive.
+    Walkable,
+}
+
+/// Ways in which a node was reached and is walked on: "never siblings".
+pub const UP: u8 = 1;
+pub const DOWN: u8 = 2;
+
+/// The ways of a direction.
+pub const fn ways(direction: Direction) -> u8 {
+    match direction {
+        Direction::Upstream => UP,
+        Direction::Downstream => DOWN,
+        Direction::Both => UP | DOWN,
+    }
+}
+
 /// A neighbour of a class with what joins them.
-pub struct Neighbour {
-    pub class: u32,
-    pub kind: FlowKind,
-    /// The neighbour lies downstream.
-    pub downstream: bool,
+struct Neighbour {
+    class: u32,
+    kind: FlowKind,
+    /// [`UP`] or [`DOWN`].
+    way: u8,
+    standing: Standing,
     /// Every stretch in which some source holds the edge open.
-    pub spans: SmallVec<[(Micros, Micros); 2]>,
+    spans: SmallVec<[(Micros, Micros); 2]>,
     /// The facts that hold it open at the instant.
-    pub open: SmallVec<[FlowFact; 1]>,
+    open: SmallVec<[FlowFact; 1]>,
+}
+
+/// A node of the answer while it is walked.
+#[derive(Default)]
+struct Reached {
+    class: u32,
+    ways: u8,
+    expanded: u8,
+    /// Walkable neighbours, once they were met.
+    neighbours: Vec<u32>,
 }
 
 /// Walks datasets and jobs.
@@ -48,68 +83,75 @@ pub struct Neighbour {
 pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreError> {
     let topology = &reader.shared.topology;
     let mut walker = Walker {
-        reader,
         topology,
         question,
         classes: Classes::new(topology, reader.db, question.as_of),
+        starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         shown: FxHashMap::default(),
         answer: WalkAnswer::default(),
-        neighbours: Vec::new(),
-        edges: FxHashMap::default(),
+        reached: Vec::new(),
+        edges: FxHashSet::default(),
+        pruned: FxHashSet::default(),
     };
     walker.run()?;
     Ok(walker.answer)
 }
 
 struct Walker<'a> {
-    reader: &'a Reader<'a>,
     topology: &'a Topology,
     question: &'a Walk,
     classes: Classes<'a>,
+    starts: Starts<'a>,
     /// Class → position in the answer.
     shown: FxHashMap<u32, u32>,
     answer: WalkAnswer,
-    /// Of each shown node, the walkable neighbours once they were collected.
-    neighbours: Vec<Option<Vec<u32>>>,
-    edges: FxHashMap<(u32, u32, FlowKind), u32>,
+    /// By position in the answer.
+    reached: Vec<Reached>,
+    edges: FxHashSet<(u32, u32, FlowKind)>,
+    /// Edges met that are not walkable, by classes.
+    pruned: FxHashSet<(u32, u32, FlowKind)>,
 }
 
 impl Walker<'_> {
     fn run(&mut self) -> Result<(), StoreError> {
-        let mut level: Vec<u32> = Vec::new();
+        let asked = ways(self.question.direction);
+        let mut level: Vec<(u32, u8)> = Vec::new();
         for start in &self.question.from {
             let Some(no) = self.topology.find_any(start.artifact()) else { continue };
             let class = self.classes.of(no)?;
-            if !self.shown.contains_key(&class) && !level.contains(&class) {
-                level.push(class);
+            if !level.iter().any(|l| l.0 == class) {
+                level.push((class, asked));
             }
         }
-        self.sort(&mut level);
-        for class in &level {
-            self.show(*class, 0)?;
+        level.sort_by_key(|l| self.id(l.0));
+        for (class, ways) in &level {
+            let position = self.show(*class, 0)?;
+            self.reach(position, *ways);
         }
+        level.retain(|l| self.is_alive(l.0));
         let mut late = false;
-        for depth in 0..self.question.depth {
-            let mut next: Vec<u32> = Vec::new();
-            for (i, class) in level.iter().enumerate() {
+        for depth in 1..=self.question.depth {
+            let mut next: FxHashMap<u32, u8> = FxHashMap::default();
+            for (i, (class, ways)) in level.iter().enumerate() {
                 if i.is_multiple_of(EXPANSIONS_A_LOOK) && Instant::now() >= self.question.deadline {
-                    for rest in level.iter().skip(i) {
+                    for (rest, _) in level.iter().skip(i) {
                         self.cut(*rest, IncompleteReason::Deadline);
                     }
                     late = true;
                     break;
                 }
-                self.expand(*class, depth, &mut next)?;
+                self.expand(*class, *ways, depth, &mut next)?;
             }
             if late || next.is_empty() {
                 break;
             }
-            self.sort(&mut next);
-            level = next;
+            level = next.into_iter().collect();
+            level.sort_by_cached_key(|l| self.id(l.0));
         }
         self.count_remaining(late)?;
         let c = &mut self.answer.completeness;
         c.nodes_visited = u32::try_from(self.answer.nodes.len()).unwrap_or(u32::MAX);
+        c.pruned_by_time = u32::try_from(self.pruned.len()).unwrap_or(u32::MAX);
         c.status = match c.reasons.first() {
             None => CompletenessStatus::Complete,
             Some(_) if late => CompletenessStatus::Deadline,
@@ -124,38 +166,36 @@ impl Walker<'_> {
         self.classes.get(class).and_then(|c| self.topology.node(c.representative)).map_or(NodeId([0xff; 16]), |n| n.id)
     }
 
-    fn sort(&self, classes: &mut [u32]) {
-        classes.sort_by_key(|c| self.id(*c));
+    fn is_alive(&self, class: u32) -> bool {
+        self.classes.get(class).is_some_and(|c| c.alive)
     }
 
-    fn show(&mut self, class: u32, depth: u32) -> Result<(), StoreError> {
+    fn show(&mut self, class: u32, depth: u32) -> Result<u32, StoreError> {
         let Some(c) = self.classes.get(class) else { return Err(StoreError::Inconsistent { place: "classes" }) };
         let Some(fixed) = self.topology.node(c.representative) else { return Err(StoreError::Inconsistent { place: "memory of nodes" }) };
-        let mut aliases: Vec<Name> = Vec::new();
-        for m in c.members.iter().filter(|m| m.node != c.representative) {
-            if let Some(n) = self.topology.node(m.node) {
-                let name = Name { namespace: (&*n.namespace).into(), name: (&*n.name).into() };
-                if !aliases.contains(&name) {
-                    aliases.push(name);
-                }
-            }
-        }
-        aliases.sort();
         let position = u32::try_from(self.answer.nodes.len()).map_err(|_| StoreError::Inconsistent { place: "answer" })?;
         self.answer.nodes.push(WalkNode {
             key: NodeKey::Artifact(fixed.id),
             kind: fixed.kind,
             namespace: fixed.namespace.clone(),
             name: fixed.name.clone(),
-            aliases,
+            aliases: aliases(self.topology, c),
             depth,
             self_loop: false,
             deleted_at: c.deleted_at,
             remaining: 0,
         });
-        self.neighbours.push(None);
+        self.reached.push(Reached { class, ..Reached::default() });
         self.shown.insert(class, position);
-        Ok(())
+        Ok(position)
+    }
+
+    /// Tells which of the ways are new to the node.
+    fn reach(&mut self, position: u32, ways: u8) -> u8 {
+        let Some(r) = self.reached.get_mut(position as usize) else { return 0 };
+        let new = ways & !r.ways;
+        r.ways |= ways;
+        new
     }
 
     fn cut(&mut self, class: u32, reason: IncompleteReason) {
@@ -167,59 +207,64 @@ impl Walker<'_> {
         }
     }
 
-    fn expand(&mut self, class: u32, depth: u32, next: &mut Vec<u32>) -> Result<(), StoreError> {
+    fn expand(&mut self, class: u32, ways: u8, depth: u32, next: &mut FxHashMap<u32, u8>) -> Result<(), StoreError> {
         let Some(position) = self.shown.get(&class).copied() else { return Ok(()) };
-        let mut pruned = 0;
-        let mut found = self.collect(class, Some(&mut pruned))?;
-        self.answer.completeness.pruned_by_time += pruned;
-        // One order over all neighbours; a neighbour met in several ways counts once.
-        found.sort_by_cached_key(|n| (self.id(n.class), n.kind, n.downstream));
-        let mut distinct: Vec<u32> = found.iter().map(|n| n.class).collect();
-        distinct.dedup();
-        if distinct.len() > self.question.per_node_max {
-            self.cut(class, IncompleteReason::PerNodeMax);
-        }
-        let followed = distinct.get(..distinct.len().min(self.question.per_node_max)).unwrap_or_default().to_vec();
-        for other in &followed {
-            if self.shown.contains_key(other) {
-                continue;
-            }
-            if self.answer.nodes.len() >= self.question.nodes_max {
-                self.cut(class, IncompleteReason::NodesMax);
-                continue;
-            }
-            self.show(*other, depth + 1)?;
-            // Never walked through: what is not alive has no neighbours.
-            if self.classes.get(*other).is_some_and(|c| c.alive) {
-                next.push(*other);
-            }
-        }
+        let mut found = self.collect(class, ways)?;
         for n in &found {
-            if followed.binary_search_by_key(&self.id(n.class), |c| self.id(*c)).is_ok()
-                && let Some(other) = self.shown.get(&n.class).copied()
-            {
-                self.add_edge(position, other, n);
+            if n.standing < Standing::Walkable {
+                self.pruned.insert(if n.way == DOWN { (class, n.class, n.kind) } else { (n.class, class, n.kind) });
             }
         }
-        if let Some(slot) = self.neighbours.get_mut(position as usize) {
-            *slot = Some(distinct);
+        let least = if self.question.include_deleted { Standing::Tombstone } else { Standing::Walkable };
+        found.retain(|n| n.standing >= least);
+        // One order over all neighbours; a neighbour met in several ways counts once.
+        found.sort_by_cached_key(|n| (self.id(n.class), n.class, n.kind, n.way));
+        if let Some(r) = self.reached.get_mut(position as usize) {
+            r.expanded |= ways;
+            r.neighbours.extend(found.iter().filter(|n| n.standing == Standing::Walkable).map(|n| n.class));
+        }
+        let mut followed = 0;
+        let mut last = None;
+        for n in &found {
+            if last.replace(n.class) != Some(n.class) {
+                followed += 1;
+            }
+            if followed > self.question.per_node_max {
+                self.cut(class, IncompleteReason::PerNodeMax);
+                break;
+            }
+            let other = match self.shown.get(&n.class) {
+                Some(shown) => *shown,
+                None if self.answer.nodes.len() >= self.question.nodes_max => {
+                    self.cut(class, IncompleteReason::NodesMax);
+                    continue;
+                }
+                None => self.show(n.class, depth)?,
+            };
+            self.add_edge(position, other, n);
+            // Never walked through: what is not alive has no neighbours.
+            if self.is_alive(n.class) {
+                let new = self.reach(other, n.way);
+                if new != 0 {
+                    *next.entry(n.class).or_default() |= new;
+                }
+            }
         }
         Ok(())
     }
 
     fn add_edge(&mut self, here: u32, there: u32, n: &Neighbour) {
-        let (from, to) = if n.downstream { (here, there) } else { (there, here) };
-        if self.edges.contains_key(&(from, to, n.kind)) {
+        let (from, to) = if n.way == DOWN { (here, there) } else { (there, here) };
+        if !self.edges.insert((from, to, n.kind)) {
             return;
         }
         let (valid_from, valid_until) = span_around(&n.spans, self.question.as_of.valid_at);
-        let job = n.open.first().and_then(|f| self.topology.node(f.job)).map(|j| j.id);
-        self.edges.insert((from, to, n.kind), u32::try_from(self.answer.edges.len()).unwrap_or(u32::MAX));
         self.answer.edges.push(WalkEdge {
             from,
             to,
             kind: n.kind,
-            job,
+            // It ends in the job.
+            job: None,
             transformations: Vec::new(),
             valid_from,
             valid_until,
@@ -228,94 +273,99 @@ impl Walker<'_> {
         self.answer.completeness.edges_visited += 1;
     }
 
-    /// The walkable neighbours of a class in the asked direction.
-    fn collect(&mut self, class: u32, pruned: Option<&mut u32>) -> Result<Vec<Neighbour>, StoreError> {
-        let Some(c) = self.classes.get(class) else { return Ok(Vec::new()) };
-        if !c.alive {
-            return Ok(Vec::new());
-        }
+    /// The neighbours of a class in some ways, with how each edge stands.
+    fn collect(&mut self, class: u32, ways: u8) -> Result<Vec<Neighbour>, StoreError> {
+        let Some(c) = self.classes.get(class).filter(|c| c.alive) else { return Ok(Vec::new()) };
         let members = c.members.clone();
-        let mut met: Vec<Neighbour> = Vec::new();
-        let mut at: FxHashMap<(u32, FlowKind), usize> = FxHashMap::default();
+        let (topology, size) = (self.topology, self.question.as_of.size);
+        let mut met = Met::default();
         for m in &members {
-            let is_job = self.topology.node(m.node).is_some_and(|n| n.kind == ArtifactKind::Job);
-            for downstream in [false, true] {
-                if !self.asked(downstream) {
+            let is_job = topology.node(m.node).is_some_and(|n| n.kind == ArtifactKind::Job);
+            let own = if is_job { None } else { self.classes.bounds(class, *m)? };
+            for way in [UP, DOWN] {
+                if ways & way == 0 {
                     continue;
                 }
                 // A job's inputs lie upstream of it, a dataset's readers downstream.
-                let list = usize::from(downstream == is_job);
-                let kind = if list == 0 { FlowKind::Used } else { FlowKind::WasGeneratedBy };
-                let facts: SmallVec<[FlowFact; 8]> =
-                    self.topology.flows_of(m.node, list).filter(|f| f.known(self.question.as_of.size)).collect();
-                for f in facts {
-                    let other = self.classes.of(if is_job { f.dataset } else { f.job })?;
-                    let life = if is_job { self.member(other, f.dataset) } else { Some(*m) };
-                    let open = f.open(self.question.as_of.valid_at)
-                        && self.classes.get(other).is_some_and(|o| o.alive || self.question.include_deleted)
-                        && self.belongs(&f, life)?;
-                    let i = *at.entry((other, kind)).or_insert_with(|| {
-                        met.push(Neighbour { class: other, kind, downstream, spans: SmallVec::new(), open: SmallVec::new() });
-                        met.len() - 1
-                    });
-                    if let Some(n) = met.get_mut(i) {
-                        n.spans.push((f.valid_from, f.valid_until));
-                        if open {
-                            n.open.push(f);
+                let list = usize::from((way == DOWN) == is_job);
+                for f in topology.flows_of(m.node, list).filter(|f| f.known(size)) {
+                    if is_job {
+                        for (other, bounds) in self.classes.homes(f.dataset)? {
+                            self.meet(&mut met, &f, other, way, bounds)?;
                         }
+                    } else {
+                        let other = self.classes.of(f.job)?;
+                        self.meet(&mut met, &f, other, way, own)?;
                     }
                 }
             }
         }
-        let known = met.len();
-        met.retain(|n| !n.open.is_empty());
-        if let Some(pruned) = pruned {
-            *pruned += u32::try_from(known - met.len()).unwrap_or(u32::MAX);
+        Ok(met.neighbours)
+    }
+
+    fn meet(&mut self, met: &mut Met, f: &FlowFact, other: u32, way: u8, bounds: Option<Bounds>) -> Result<(), StoreError> {
+        let window = self.starts.window(f.pair, Said::Flow(f.side, f.dataset), bounds)?;
+        let span = (f.valid_from.max(window.0), f.valid_until.min(window.1));
+        let at = self.question.as_of.valid_at;
+        let open = span.0 <= at && at < span.1;
+        let standing = match (open, self.is_alive(other)) {
+            (false, _) => Standing::Known,
+            (true, false) => Standing::Tombstone,
+            (true, true) => Standing::Walkable,
+        };
+        let kind = if f.side.is_output() { FlowKind::WasGeneratedBy } else { FlowKind::Used };
+        let i = *met.at.entry((other, kind, way)).or_insert(met.neighbours.len());
+        if i == met.neighbours.len() {
+            let (spans, open) = (SmallVec::new(), SmallVec::new());
+            met.neighbours.push(Neighbour { class: other, kind, way, standing, spans, open });
         }
-        Ok(met)
-    }
-
-    fn asked(&self, downstream: bool) -> bool {
-        match self.question.direction {
-            Direction::Both => true,
-            Direction::Downstream => downstream,
-            Direction::Upstream => !downstream,
+        let Some(n) = met.neighbours.get_mut(i) else { return Ok(()) };
+        n.standing = n.standing.max(standing);
+        if span.0 < span.1 {
+            n.spans.push(span);
         }
-    }
-
-    /// The life of a dataset's name that belongs to the class.
-    fn member(&self, class: u32, node: NodeNo) -> Option<Member> {
-        self.classes.get(class)?.members.iter().find(|m| m.node == node).copied()
-    }
-
-    /// Whether the flow belongs to that life of its dataset's name.
-    fn belongs(&self, flow: &FlowFact, life: Option<Member>) -> Result<bool, StoreError> {
-        let Some((after, until)) = life.and_then(|m| m.life) else { return Ok(true) };
-        let start = deciding_start(self.reader.db, &self.reader.shared.intern, flow, self.question.as_of, self.reader.head)?;
-        Ok(start.is_some_and(|s| after < s && s <= until))
+        if open {
+            n.open.push(*f);
+        }
+        Ok(())
     }
 
     fn count_remaining(&mut self, late: bool) -> Result<(), StoreError> {
-        let classes: Vec<(u32, u32)> = self.shown.iter().map(|(c, p)| (*p, *c)).collect();
-        for (position, class) in classes {
-            let known = self.neighbours.get_mut(position as usize).and_then(Option::take);
-            let neighbours = match known {
-                Some(n) => n,
-                None if late => continue,
-                None => {
-                    let mut n: Vec<u32> = self.collect(class, None)?.iter().map(|n| n.class).collect();
-                    n.sort_unstable();
-                    n.dedup();
-                    n
+        for position in 0..self.reached.len() {
+            let Some(r) = self.reached.get_mut(position) else { continue };
+            let (class, ways, expanded) = (r.class, r.ways, r.expanded);
+            let mut neighbours = std::mem::take(&mut r.neighbours);
+            if ways & !expanded != 0 {
+                if late {
+                    continue;
                 }
-            };
-            let remaining = neighbours.iter().filter(|n| !self.shown.contains_key(*n)).count();
-            if let Some(node) = self.answer.nodes.get_mut(position as usize) {
-                node.remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+                let more = self.collect(class, ways & !expanded)?;
+                neighbours.extend(more.iter().filter(|n| n.standing == Standing::Walkable).map(|n| n.class));
+            }
+            neighbours.retain(|n| !self.shown.contains_key(n));
+            neighbours.sort_unstable();
+            neighbours.dedup();
+            if let Some(node) = self.answer.nodes.get_mut(position) {
+                node.remaining = u32::try_from(neighbours.len()).unwrap_or(u32::MAX);
             }
         }
         Ok(())
     }
+}
+
+/// Neighbours by what joins them.
+#[derive(Default)]
+struct Met {
+    neighbours: Vec<Neighbour>,
+    at: FxHashMap<(u32, FlowKind, u8), usize>,
+}
+
+/// The other names that mean a class.
+pub fn aliases(topology: &Topology, class: &Class) -> Vec<Name> {
+    let others = class.names.iter().filter(|n| **n != class.representative).filter_map(|n| topology.node(*n));
+    let mut aliases: Vec<Name> = others.map(|n| Name { namespace: (&*n.namespace).into(), name: (&*n.name).into() }).collect();
+    aliases.sort();
+    aliases
 }
 
 /// The maximal interval around an instant that intervals cover together.

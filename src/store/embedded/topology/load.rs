@@ -34,7 +34,7 @@ impl Topology {
             };
             Ok(topology.add_life(r.get(0)?, &fact).is_some())
         })?;
-        each(db, "SELECT DISTINCT node FROM life_end", |r| {
+        each(db, "SELECT node FROM life_end UNION SELECT node FROM life_drop", |r| {
             topology.mark_ends(r.get(0)?);
             Ok(true)
         })?;

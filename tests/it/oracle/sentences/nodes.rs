@@ -45,7 +45,7 @@ fn a_failed_drop_or_rename_ends_nothing() {
 #[test]
 fn the_event_that_carries_the_drop_begins_no_life() {
     let sent = [dataset(5, "a").dropped("a")];
-    assert_eq!(node(&sent, 5, "a"), "a dead");
+    assert_eq!(node(&sent, 5, "a"), "a dead since 5");
     let again = [dataset(1, "a"), dataset(5, "a").dropped("a"), dataset(8, "a").dropped("a")];
     assert_eq!(node(&again, 9, "a"), "a dead since 5");
 }
@@ -112,7 +112,7 @@ fn after_a_rename_the_old_name_may_begin_anew_as_another_node() {
     assert_eq!(node(&sent, 6, "a"), "a, b");
     assert_eq!(node(&sent, 7, "a"), "a");
     assert_eq!(node(&sent, 7, "b"), "b");
-    assert_eq!(walked(&sent, 7, "a", WIDE), "a@0 k@1 | a→k");
+    assert_eq!(walked(&sent, 7, "a", WIDE), "a@0 k@1 | a→k | pruned 1");
     assert_eq!(walked(&sent, 7, "b", WIDE), "b@0 j@1 | b→j");
 }
 
@@ -146,7 +146,7 @@ fn blue_and_green_tables_do_not_end_each_other() {
     ];
     assert_eq!(node(&sent, 7, "old"), "old dead since 7");
     assert_eq!(node(&sent, 7, "t"), "t, new");
-    assert_eq!(walked(&sent, 7, "t", WIDE), "k@1 t@0 | k→t");
+    assert_eq!(walked(&sent, 7, "t", WIDE), "k@1 t@0 | k→t | pruned 1");
 }
 
 #[test]

@@ -14,13 +14,9 @@ use rusqlite::OptionalExtension;
 use rustc_hash::FxHashSet;
 pub use walk::walk;
 
-use super::{
-    Reader,
-    classes::Member,
-    facts::{InForce, in_force},
-};
+use super::{Reader, facts::in_force_of, starts::Said};
 use crate::{
-    domain::{id::EntryIndex, lineage::AsOf},
+    domain::{id::EntryIndex, lineage::AsOf, time::Micros},
     store::{
         StoreError,
         embedded::{
@@ -31,9 +27,20 @@ use crate::{
     },
 };
 
+/// What a job, through one source, told of an output's columns in a stretch of time.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    output: NodeNo,
+    pair: PairNo,
+    from: Micros,
+    until: Micros,
+    said: Said,
+    blob: Option<u32>,
+}
+
 impl Reader<'_> {
     /// A facet name's number, if any event has it.
-    fn facet_no(&self, word: &str) -> Result<Option<u32>, StoreError> {
+    pub(super) fn facet_no(&self, word: &str) -> Result<Option<u32>, StoreError> {
         self.db
             .prepare_cached("SELECT id FROM facet_name WHERE word = ?1")
             .and_then(|mut s| s.query_row([word], |r| r.get(0)).optional())
@@ -62,31 +69,34 @@ impl Reader<'_> {
         Ok(Some(map))
     }
 
-    /// The schemas in force of a class's names.
-    fn schemas(&self, members: &[Member], as_of: AsOf) -> Result<Vec<Arc<FieldSet>>, StoreError> {
+    /// The schemas in force of a class, one a source.
+    fn schemas(&self, names: &[NodeNo], as_of: AsOf) -> Result<Vec<Arc<FieldSet>>, StoreError> {
         let Some(name) = self.facet_no("schema")? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for m in members {
-            for f in in_force(self, m.node, as_of)?.iter().filter(|f| f.name == name) {
-                found.extend(f.blob.map(|b| self.schema_of(b)).transpose()?.flatten());
-            }
+        for (_, f) in in_force_of(self, names, as_of)?.iter().filter(|(_, f)| f.name == name) {
+            found.extend(f.blob.map(|b| self.schema_of(b)).transpose()?.flatten());
         }
         Ok(found)
     }
 
-    /// The column lineage in force of an output, per (job, source).
-    fn columns_in_force(&self, output: NodeNo, as_of: AsOf) -> Result<Vec<(PairNo, InForce, Arc<FieldMap>)>, StoreError> {
+    /// All column lineage of an output that the size knows, whenever it was in force.
+    fn told_columns(&self, output: NodeNo, size: EntryIndex) -> Result<Vec<Told>, StoreError> {
         let Some(name) = self.facet_no("columnLineage")? else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        for f in in_force(self, output, as_of)? {
-            if f.name != name || f.owner % 2 == 0 {
-                continue;
-            }
-            if let Some(map) = f.blob.map(|b| self.columns_of(b)).transpose()?.flatten() {
-                found.push((f.owner / 2, f, map));
-            }
-        }
-        Ok(found)
+        self.db
+            .prepare_cached(
+                "SELECT owner, vf, vu, digest, blob FROM facet WHERE node = ?1 AND name = ?2 AND owner % 2 = 1 \
+                 AND rf < ?3 AND (ru IS NULL OR ru >= ?3) AND deleted = 0 ORDER BY owner, vf",
+            )
+            .and_then(|mut s| {
+                s.query_map((output, name, size), |r| {
+                    let owner: u32 = r.get(0)?;
+                    let (from, until) = (Micros(r.get(1)?), Micros(r.get(2)?));
+                    let said = Said::Facet { node: output, name, owner, digest: r.get(3)?, from, until };
+                    Ok(Told { output, pair: owner / 2, from, until, said, blob: r.get(4)? })
+                })?
+                .collect()
+            })
+            .map_err(backend)
     }
 
     /// Jobs (with their source) whose events may name the dataset as a column source.
@@ -94,7 +104,7 @@ impl Reader<'_> {
         let mut pairs: FxHashSet<PairNo> =
             self.shared.topology.flows_of(dataset, 0).filter(|f| EntryIndex::from(f.recorded_from) < size).map(|f| f.pair).collect();
         self.db
-            .prepare_cached("SELECT pair FROM naming WHERE node = ?1")
+            .prepare_cached("SELECT by / 2 FROM naming WHERE node = ?1 AND by % 2 = 0")
             .and_then(|mut s| {
                 for pair in s.query_map([dataset], |r| r.get(0))? {
                     pairs.insert(pair?);

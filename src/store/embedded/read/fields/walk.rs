@@ -4,20 +4,25 @@ use std::{sync::Arc, time::Instant};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::{FieldMap, FieldSet, InForce};
+use super::{FieldMap, FieldSet, Told, maps::InputOf};
 use crate::{
     domain::{
         assertion::Transformation,
         id::NodeId,
         kind::ArtifactKind,
-        lineage::{CompletenessStatus, Direction, FlowKind, FlowVersion, IncompleteReason, NodeKey, Walk, WalkAnswer, WalkEdge, WalkNode},
+        lineage::{CompletenessStatus, FlowKind, FlowVersion, IncompleteReason, NodeKey, Walk, WalkAnswer, WalkEdge, WalkNode},
         name::Name,
         time::Micros,
     },
     store::{
         StoreError,
         embedded::{
-            read::{Reader, classes::Classes, starts::deciding_start},
+            read::{
+                Reader,
+                classes::{Bounds, Classes},
+                starts::{Said, Starts},
+                walk::{DOWN, UP, aliases, span_around, ways},
+            },
             topology::{FlowFact, NodeNo, PairNo},
         },
     },
@@ -29,22 +34,29 @@ type Field = (u32, Arc<str>);
 /// A neighbouring field and what joins them.
 struct Neighbour {
     field: Field,
-    downstream: bool,
+    way: u8,
     job: NodeNo,
+    alive: bool,
     transformations: Vec<Transformation>,
-    spans: SmallVec<[(Micros, Micros); 1]>,
     flows: SmallVec<[FlowFact; 1]>,
 }
 
-/// Column lineage in force of one output, by job and source.
-type Columns = Arc<Vec<(PairNo, InForce, Arc<FieldMap>)>>;
-
-/// Column lineage in force of one output name, per job, and the schemas of a class.
+/// What was read for this walk.
 #[derive(Default)]
 struct Known {
-    columns: FxHashMap<NodeNo, Columns>,
+    columns: FxHashMap<NodeNo, Arc<Vec<Told>>>,
     schemas: FxHashMap<u32, Arc<Vec<Arc<FieldSet>>>>,
     readers: FxHashMap<NodeNo, Arc<Vec<PairNo>>>,
+    flows: FxHashMap<(PairNo, NodeNo), Arc<Vec<FlowFact>>>,
+}
+
+/// A node of the answer while it is walked.
+struct Reached {
+    field: Field,
+    ways: u8,
+    expanded: u8,
+    /// Walkable neighbours, once they were met.
+    neighbours: Vec<Field>,
 }
 
 /// Walks fields.
@@ -56,10 +68,11 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
         reader,
         question,
         classes: Classes::new(&reader.shared.topology, reader.db, question.as_of),
+        starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         known: Known::default(),
         shown: FxHashMap::default(),
         answer: WalkAnswer::default(),
-        neighbours: Vec::new(),
+        reached: Vec::new(),
         edges: FxHashMap::default(),
     };
     walker.run()?;
@@ -70,43 +83,56 @@ struct Walker<'a> {
     reader: &'a Reader<'a>,
     question: &'a Walk,
     classes: Classes<'a>,
+    starts: Starts<'a>,
     known: Known,
     shown: FxHashMap<Field, u32>,
     answer: WalkAnswer,
-    neighbours: Vec<Option<Vec<Field>>>,
+    /// By position in the answer.
+    reached: Vec<Reached>,
     edges: FxHashMap<(u32, u32, NodeNo), u32>,
+}
+
+/// An edge between two fields: from, to, by which job.
+struct Edge<'e> {
+    from: &'e Field,
+    to: &'e Field,
+    job: NodeNo,
 }
 
 impl Walker<'_> {
     fn run(&mut self) -> Result<(), StoreError> {
-        let mut level = self.starts()?;
-        self.sort(&mut level);
-        level.dedup();
-        for f in &level {
+        let asked = ways(self.question.direction);
+        let mut starts = self.starts()?;
+        self.sort(&mut starts);
+        starts.dedup();
+        let mut level: Vec<(Field, u8)> = Vec::new();
+        for f in starts {
             if self.answer.nodes.len() >= self.question.nodes_max {
                 self.reason(IncompleteReason::NodesMax);
                 break;
             }
-            self.show(f, 0)?;
+            let position = self.show(&f, 0)?;
+            self.reach(position, asked);
+            level.push((f, asked));
         }
         let mut late = false;
-        for depth in 0..self.question.depth {
-            let mut next = Vec::new();
-            for (i, f) in level.iter().enumerate() {
-                if i % 16 == 0 && Instant::now() >= self.question.deadline {
-                    for rest in level.iter().skip(i) {
+        for depth in 1..=self.question.depth {
+            let mut next: FxHashMap<Field, u8> = FxHashMap::default();
+            for (i, (f, ways)) in level.iter().enumerate() {
+                if i.is_multiple_of(16) && Instant::now() >= self.question.deadline {
+                    for (rest, _) in level.iter().skip(i) {
                         self.cut(rest, IncompleteReason::Deadline);
                     }
                     late = true;
                     break;
                 }
-                self.expand(f, depth, &mut next)?;
+                self.expand(f, *ways, depth, &mut next)?;
             }
             if late || next.is_empty() {
                 break;
             }
-            self.sort(&mut next);
-            level = next;
+            level = next.into_iter().collect();
+            level.sort_by_cached_key(|(f, _)| self.key(f));
         }
         self.count_remaining(late)?;
         let c = &mut self.answer.completeness;
@@ -133,10 +159,12 @@ impl Walker<'_> {
                     let schemas = self.schemas(class)?;
                     starts.extend(schemas.iter().flat_map(|s| s.paths.iter()).map(|p| (class, p.clone())));
                     if schemas.is_empty() {
-                        let members: SmallVec<[NodeNo; 1]> = self.members(class);
-                        for node in members {
-                            let columns = self.columns(node)?;
-                            starts.extend(columns.iter().flat_map(|(_, _, m)| m.fields.iter()).map(|p| (class, p.clone())));
+                        for node in self.names(class) {
+                            for told in self.columns_in_force(node)? {
+                                if let Some(map) = self.map(&told)? {
+                                    starts.extend(map.fields.iter().map(|p| (class, p.clone())));
+                                }
+                            }
                         }
                     }
                 }
@@ -145,27 +173,35 @@ impl Walker<'_> {
         Ok(starts)
     }
 
-    fn members(&self, class: u32) -> SmallVec<[NodeNo; 1]> {
-        self.classes.get(class).map(|c| c.members.iter().map(|m| m.node).collect()).unwrap_or_default()
+    fn names(&self, class: u32) -> SmallVec<[NodeNo; 1]> {
+        self.classes.get(class).map(|c| c.names.clone()).unwrap_or_default()
     }
 
     fn schemas(&mut self, class: u32) -> Result<Arc<Vec<Arc<FieldSet>>>, StoreError> {
         if let Some(known) = self.known.schemas.get(&class) {
             return Ok(known.clone());
         }
-        let members = self.classes.get(class).map(|c| c.members.clone()).unwrap_or_default();
-        let found = Arc::new(self.reader.schemas(&members, self.question.as_of)?);
+        let found = Arc::new(self.reader.schemas(&self.names(class), self.question.as_of)?);
         self.known.schemas.insert(class, found.clone());
         Ok(found)
     }
 
-    fn columns(&mut self, node: NodeNo) -> Result<Columns, StoreError> {
-        if let Some(known) = self.known.columns.get(&node) {
+    fn columns(&mut self, output: NodeNo) -> Result<Arc<Vec<Told>>, StoreError> {
+        if let Some(known) = self.known.columns.get(&output) {
             return Ok(known.clone());
         }
-        let found = Arc::new(self.reader.columns_in_force(node, self.question.as_of)?);
-        self.known.columns.insert(node, found.clone());
+        let found = Arc::new(self.reader.told_columns(output, self.question.as_of.size)?);
+        self.known.columns.insert(output, found.clone());
         Ok(found)
+    }
+
+    fn columns_in_force(&mut self, output: NodeNo) -> Result<SmallVec<[Told; 2]>, StoreError> {
+        let at = self.question.as_of.valid_at;
+        Ok(self.columns(output)?.iter().filter(|t| t.from <= at && at < t.until).copied().collect())
+    }
+
+    fn map(&self, told: &Told) -> Result<Option<Arc<FieldMap>>, StoreError> {
+        Ok(told.blob.map(|b| self.reader.columns_of(b)).transpose()?.flatten())
     }
 
     fn readers(&mut self, node: NodeNo) -> Result<Arc<Vec<PairNo>>, StoreError> {
@@ -177,6 +213,21 @@ impl Walker<'_> {
         let found = Arc::new(pairs);
         self.known.readers.insert(node, found.clone());
         Ok(found)
+    }
+
+    /// The flows from a job to an output, by runs and by design.
+    fn output_flows(&mut self, pair: PairNo, output: NodeNo) -> Arc<Vec<FlowFact>> {
+        if let Some(known) = self.known.flows.get(&(pair, output)) {
+            return known.clone();
+        }
+        let topology = &self.reader.shared.topology;
+        let job = topology.pair(pair).map(|(job, _)| job);
+        let end = job.filter(|job| topology.degree(*job) < topology.degree(output)).unwrap_or(output);
+        let size = self.question.as_of.size;
+        let facts = topology.flows_of(end, 1).filter(|f| f.pair == pair && f.dataset == output && f.known(size));
+        let found = Arc::new(facts.collect::<Vec<_>>());
+        self.known.flows.insert((pair, output), found.clone());
+        found
     }
 
     /// The dataset is alive, and some schema in force lists the field or none is in force.
@@ -198,34 +249,34 @@ impl Walker<'_> {
         fields.sort_by_cached_key(|f| self.key(f));
     }
 
-    fn show(&mut self, f: &Field, depth: u32) -> Result<(), StoreError> {
+    fn show(&mut self, f: &Field, depth: u32) -> Result<u32, StoreError> {
         let topology = &self.reader.shared.topology;
         let Some(c) = self.classes.get(f.0) else { return Err(StoreError::Inconsistent { place: "classes" }) };
         let Some(fixed) = topology.node(c.representative) else { return Err(StoreError::Inconsistent { place: "memory of nodes" }) };
-        let mut aliases: Vec<Name> = c
-            .members
-            .iter()
-            .filter(|m| m.node != c.representative)
-            .filter_map(|m| topology.node(m.node))
-            .map(|n| Name { namespace: (&*n.namespace).into(), name: format!("{}.{}", n.name, f.1).into() })
-            .collect();
-        aliases.sort();
-        aliases.dedup();
+        let of = |dataset: &str| format!("{dataset}.{}", f.1);
         let position = u32::try_from(self.answer.nodes.len()).map_err(|_| StoreError::Inconsistent { place: "answer" })?;
         self.answer.nodes.push(WalkNode {
             key: NodeKey::Field(fixed.id, f.1.clone()),
             kind: ArtifactKind::Field,
             namespace: fixed.namespace.clone(),
-            name: format!("{}.{}", fixed.name, f.1).into(),
-            aliases,
+            name: of(&fixed.name).into(),
+            aliases: aliases(topology, c).into_iter().map(|a| Name { name: of(&a.name).into(), ..a }).collect(),
             depth,
             self_loop: false,
             deleted_at: c.deleted_at,
             remaining: 0,
         });
-        self.neighbours.push(None);
+        self.reached.push(Reached { field: f.clone(), ways: 0, expanded: 0, neighbours: Vec::new() });
         self.shown.insert(f.clone(), position);
-        Ok(())
+        Ok(position)
+    }
+
+    /// Tells which of the ways are new to the node.
+    fn reach(&mut self, position: u32, ways: u8) -> u8 {
+        let Some(r) = self.reached.get_mut(position as usize) else { return 0 };
+        let new = ways & !r.ways;
+        r.ways |= ways;
+        new
     }
 
     fn reason(&mut self, reason: IncompleteReason) {
@@ -241,59 +292,66 @@ impl Walker<'_> {
         self.reason(reason);
     }
 
-    fn expand(&mut self, f: &Field, depth: u32, next: &mut Vec<Field>) -> Result<(), StoreError> {
+    fn expand(&mut self, f: &Field, ways: u8, depth: u32, next: &mut FxHashMap<Field, u8>) -> Result<(), StoreError> {
         let Some(here) = self.shown.get(f).copied() else { return Ok(()) };
-        let mut pruned = 0;
-        let mut found = self.collect(f, &mut pruned)?;
-        self.answer.completeness.pruned_by_time += pruned;
-        found.sort_by_cached_key(|n| (self.key(&n.field), n.downstream, n.job));
-        let mut distinct: Vec<Field> = found.iter().map(|n| n.field.clone()).filter(|n| n != f).collect();
-        distinct.dedup();
-        if distinct.len() > self.question.per_node_max {
-            self.cut(f, IncompleteReason::PerNodeMax);
-        }
-        let followed: Vec<Field> = distinct.iter().take(self.question.per_node_max).cloned().collect();
-        for other in &followed {
-            if self.shown.contains_key(other) {
-                continue;
-            }
-            if self.answer.nodes.len() >= self.question.nodes_max {
-                self.cut(f, IncompleteReason::NodesMax);
-                continue;
-            }
-            self.show(other, depth + 1)?;
-            if self.live(other)? {
-                next.push(other.clone());
-            }
-        }
+        let mut found = self.collect(f, ways)?;
+        self.answer.completeness.pruned_by_time += u32::try_from(found.iter().filter(|n| !n.alive).count()).unwrap_or(u32::MAX);
+        found.retain(|n| n.alive || self.question.include_deleted);
+        found.sort_by_cached_key(|n| (self.key(&n.field), n.way, n.job));
+        self.remember(here, ways, &found);
+        let mut followed = 0;
+        let mut last: Option<Field> = None;
         for n in found {
             if n.field == *f {
-                if let Some(node) = self.answer.nodes.get_mut(here as usize) {
-                    node.self_loop = true;
+                if self.question.include_self_loops {
+                    self.add_edge(here, here, n)?;
                 }
-                if !self.question.include_self_loops {
-                    continue;
-                }
-            } else if !followed.contains(&n.field) {
                 continue;
             }
-            if let Some(there) = self.shown.get(&n.field).copied() {
-                self.add_edge(here, there, n);
+            if last.as_ref() != Some(&n.field) {
+                last = Some(n.field.clone());
+                followed += 1;
             }
-        }
-        if let Some(slot) = self.neighbours.get_mut(here as usize) {
-            *slot = Some(distinct);
+            if followed > self.question.per_node_max {
+                self.cut(f, IncompleteReason::PerNodeMax);
+                continue;
+            }
+            let there = match self.shown.get(&n.field) {
+                Some(shown) => *shown,
+                None if self.answer.nodes.len() >= self.question.nodes_max => {
+                    self.cut(f, IncompleteReason::NodesMax);
+                    continue;
+                }
+                None => self.show(&n.field, depth)?,
+            };
+            if n.alive {
+                let new = self.reach(there, n.way);
+                if new != 0 {
+                    *next.entry(n.field.clone()).or_default() |= new;
+                }
+            }
+            self.add_edge(here, there, n)?;
         }
         Ok(())
     }
 
-    fn add_edge(&mut self, here: u32, there: u32, n: Neighbour) {
-        let (from, to) = if n.downstream { (here, there) } else { (there, here) };
+    /// Keeps what was met of a node's walkable neighbours, itself among them.
+    fn remember(&mut self, position: u32, ways: u8, found: &[Neighbour]) {
+        let Some(r) = self.reached.get_mut(position as usize) else { return };
+        r.expanded |= ways;
+        r.neighbours.extend(found.iter().filter(|n| n.alive).map(|n| n.field.clone()));
+    }
+
+    fn add_edge(&mut self, here: u32, there: u32, n: Neighbour) -> Result<(), StoreError> {
+        let (from, to) = if n.way == DOWN { (here, there) } else { (there, here) };
         if self.edges.contains_key(&(from, to, n.job)) {
-            return;
+            return Ok(());
         }
         self.edges.insert((from, to, n.job), u32::try_from(self.answer.edges.len()).unwrap_or(u32::MAX));
-        let (valid_from, valid_until) = super::super::walk::span_around(&n.spans, self.question.as_of.valid_at);
+        let fields = [here, there].map(|p| self.reached.get(p as usize).map(|r| r.field.clone()));
+        let [Some(near), Some(far)] = fields else { return Ok(()) };
+        let edge = if n.way == DOWN { Edge { from: &near, to: &far, job: n.job } } else { Edge { from: &far, to: &near, job: n.job } };
+        let (valid_from, valid_until) = self.interval(&edge)?;
         self.answer.edges.push(WalkEdge {
             from,
             to,
@@ -305,52 +363,38 @@ impl Walker<'_> {
             flows: n.flows.iter().map(|f| FlowVersion(f.slot.into())).collect(),
         });
         self.answer.completeness.edges_visited += 1;
+        Ok(())
     }
 
-    fn collect(&mut self, f: &Field, pruned: &mut u32) -> Result<Vec<Neighbour>, StoreError> {
+    fn collect(&mut self, f: &Field, ways: u8) -> Result<Vec<Neighbour>, StoreError> {
         let mut found: Vec<Neighbour> = Vec::new();
         if !self.live(f)? {
             return Ok(found);
         }
-        let members = self.members(f.0);
-        let upstream = self.question.direction != Direction::Downstream;
-        let downstream = self.question.direction != Direction::Upstream;
-        for node in members {
-            if upstream {
-                for (pair, facet, map) in self.columns(node)?.iter() {
-                    let Some(open) = self.output_open(*pair, node)? else {
-                        *pruned += u32::from(map.inputs_of(&f.1).next().is_some());
-                        continue;
-                    };
-                    for input in map.inputs_of(&f.1) {
-                        let class = self.classes.of(input.dataset)?;
-                        self.meet(&mut found, (class, input.field.clone()), false, facet, &open, &input.transformations, pruned)?;
+        let members = self.classes.get(f.0).map(|c| c.members.clone()).unwrap_or_default();
+        for m in members {
+            let own = self.classes.bounds(f.0, m)?;
+            if ways & UP != 0 {
+                for told in self.columns_in_force(m.node)? {
+                    let Some(map) = self.map(&told)? else { continue };
+                    // What influences every field influences those that are known to be there.
+                    let listed = map.makes(&f.1) || self.schemas(f.0)?.iter().any(|s| s.has(&f.1));
+                    for input in map.inputs_of(&f.1).filter(|_| listed) {
+                        for (class, bounds) in self.classes.homes(input.dataset)? {
+                            self.meet(&mut found, (class, input.field.clone()), UP, &told, [bounds, own], &input.transformations)?;
+                        }
                     }
                 }
             }
-            if downstream {
-                for pair in self.readers(node)?.iter() {
+            if ways & DOWN != 0 {
+                for pair in self.readers(m.node)?.iter() {
                     for output in self.reader.outputs_of(*pair, self.question.as_of.size) {
-                        let columns = self.columns(output)?;
-                        for (_, facet, map) in columns.iter().filter(|(p, ..)| p == pair) {
-                            let made: Vec<(Arc<str>, Arc<[Transformation]>)> = map
-                                .made_from(node, &f.1)
-                                .map(|(m, i)| (m.clone(), i.transformations.clone()))
-                                .chain(
-                                    map.influence(node, &f.1)
-                                        .flat_map(|i| map.fields.iter().map(|m| (m.clone(), i.transformations.clone()))),
-                                )
-                                .collect();
-                            if made.is_empty() {
-                                continue;
-                            }
-                            let Some(open) = self.output_open(*pair, output)? else {
-                                *pruned += 1;
-                                continue;
-                            };
-                            let class = self.classes.of(output)?;
-                            for (field, transformations) in made {
-                                self.meet(&mut found, (class, field), true, facet, &open, &transformations, pruned)?;
+                        for told in self.columns_in_force(output)?.iter().filter(|t| t.pair == *pair) {
+                            let Some(map) = self.map(told)?.filter(|map| map.reads(m.node, &f.1)) else { continue };
+                            for (class, bounds) in self.classes.homes(output)? {
+                                for (field, input) in self.made(&map, m.node, &f.1, class)? {
+                                    self.meet(&mut found, (class, field), DOWN, told, [own, bounds], &input.transformations)?;
+                                }
                             }
                         }
                     }
@@ -360,88 +404,132 @@ impl Walker<'_> {
         Ok(found)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an edge with both its ends")]
+    /// The fields of an output that were made from one, and how.
+    fn made(&mut self, map: &FieldMap, dataset: NodeNo, field: &str, output: u32) -> Result<Vec<(Arc<str>, InputOf)>, StoreError> {
+        let mut made: Vec<(Arc<str>, InputOf)> = map.made_from(dataset, field).map(|(m, i)| (m.clone(), i.clone())).collect();
+        for input in map.influence(dataset, field) {
+            let schemas = self.schemas(output)?;
+            let listed = schemas.iter().flat_map(|s| s.paths.iter()).filter(|p| !map.makes(p));
+            made.extend(map.fields.iter().chain(listed).map(|m| (m.clone(), input.clone())));
+        }
+        Ok(made)
+    }
+
+    /// Meets a neighbour, if what was told holds at the instant. `bounds`: of the
+    /// input's name, of the output's.
     fn meet(
         &mut self,
         found: &mut Vec<Neighbour>,
         field: Field,
-        downstream: bool,
-        facet: &InForce,
-        open: &FlowFact,
+        way: u8,
+        told: &Told,
+        bounds: [Option<Bounds>; 2],
         transformations: &[Transformation],
-        pruned: &mut u32,
     ) -> Result<(), StoreError> {
-        if !self.live(&field)? {
-            *pruned += 1;
-            return Ok(());
-        }
-        // The field edge holds while the facet is in force and the output flow open.
-        let span = (facet.valid_from.max(open.valid_from), facet.valid_until.min(open.valid_until));
-        match found.iter_mut().find(|n| n.field == field && n.downstream == downstream && n.job == open.job) {
+        let at = self.question.as_of.valid_at;
+        let mut open: SmallVec<[FlowFact; 1]> = SmallVec::new();
+        self.told_spans(told, bounds, |flow, (from, until)| {
+            if from <= at && at < until {
+                open.push(*flow);
+            }
+        })?;
+        let Some(job) = open.first().map(|f| f.job) else { return Ok(()) };
+        let alive = self.live(&field)?;
+        match found.iter_mut().find(|n| n.field == field && n.way == way && n.job == job) {
             Some(n) => {
-                n.spans.push(span);
-                n.flows.push(*open);
+                for flow in open {
+                    if !n.flows.iter().any(|f| f.slot == flow.slot) {
+                        n.flows.push(flow);
+                    }
+                }
                 for t in transformations {
                     if !n.transformations.contains(t) {
                         n.transformations.push(t.clone());
                     }
                 }
             }
-            None => found.push(Neighbour {
-                field,
-                downstream,
-                job: open.job,
-                transformations: transformations.to_vec(),
-                spans: smallvec::smallvec![span],
-                flows: smallvec::smallvec![*open],
-            }),
+            None => found.push(Neighbour { field, way, job, alive, transformations: transformations.to_vec(), flows: open }),
         }
         Ok(())
     }
 
-    /// The open flow from the job to that output, if it belongs to the output's current life.
-    fn output_open(&mut self, pair: PairNo, output: NodeNo) -> Result<Option<FlowFact>, StoreError> {
-        let as_of = self.question.as_of;
-        let topology = &self.reader.shared.topology;
-        let Some((job, _)) = topology.pair(pair) else { return Ok(None) };
-        let end = if topology.degree(job) < topology.degree(output) { job } else { output };
-        let facts: SmallVec<[FlowFact; 2]> = topology
-            .flows_of(end, 1)
-            .filter(|f| f.pair == pair && f.dataset == output && f.known(as_of.size) && f.open(as_of.valid_at))
-            .collect();
-        for f in facts {
-            let class = self.classes.of(output)?;
-            let life = self.classes.get(class).and_then(|c| c.members.iter().find(|m| m.node == output)).and_then(|m| m.life);
-            let belongs = match life {
-                None => true,
-                Some((after, until)) => deciding_start(self.reader.db, &self.reader.shared.intern, &f, as_of, self.reader.head)?
-                    .is_some_and(|s| after < s && s <= until),
-            };
-            if belongs {
-                return Ok(Some(f));
+    /// When what was told holds between two incarnations: while it is in force and
+    /// the output flow open, and both belong to them.
+    fn told_spans(
+        &mut self,
+        told: &Told,
+        bounds: [Option<Bounds>; 2],
+        mut each: impl FnMut(&FlowFact, (Micros, Micros)),
+    ) -> Result<(), StoreError> {
+        let mut holds = (told.from, told.until);
+        for b in bounds {
+            let window = self.starts.window(told.pair, told.said, b)?;
+            holds = (holds.0.max(window.0), holds.1.min(window.1));
+        }
+        if holds.0 >= holds.1 {
+            return Ok(());
+        }
+        for flow in self.output_flows(told.pair, told.output).iter() {
+            let window = self.starts.window(told.pair, Said::Flow(flow.side, flow.dataset), bounds[1])?;
+            let span = (holds.0.max(flow.valid_from).max(window.0), holds.1.min(flow.valid_until).min(window.1));
+            if span.0 < span.1 {
+                each(flow, span);
             }
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// The maximal interval around the instant in which some source holds an edge
+    /// open: outward from what is in force, over what was told before and after.
+    fn interval(&mut self, edge: &Edge<'_>) -> Result<(Micros, Micros), StoreError> {
+        let at = self.question.as_of.valid_at;
+        let members = self.classes.get(edge.to.0).map(|c| c.members.clone()).unwrap_or_default();
+        let mut rest: Vec<(Option<Bounds>, Told)> = Vec::new();
+        for m in members {
+            let own = self.classes.bounds(edge.to.0, m)?;
+            let columns = self.columns(m.node)?;
+            let by_job = columns.iter().filter(|t| self.reader.shared.topology.pair(t.pair).is_some_and(|(job, _)| job == edge.job));
+            rest.extend(by_job.map(|t| (own, *t)));
+        }
+        let (mut whole, mut spans) = ((at, at), Vec::new());
+        loop {
+            let (touching, apart): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, t)| t.from <= whole.1 && whole.0 <= t.until);
+            if touching.is_empty() {
+                return Ok(whole);
+            }
+            rest = apart;
+            for (own, told) in touching {
+                let Some(map) = self.map(&told)? else { continue };
+                for input in map.inputs_of(&edge.to.1).filter(|i| i.field == edge.from.1) {
+                    for (class, bounds) in self.classes.homes(input.dataset)? {
+                        if class == edge.from.0 {
+                            self.told_spans(&told, [bounds, own], |_, span| spans.push(span))?;
+                        }
+                    }
+                }
+            }
+            whole = span_around(&spans, at);
+        }
     }
 
     fn count_remaining(&mut self, late: bool) -> Result<(), StoreError> {
-        let shown: Vec<(Field, u32)> = self.shown.iter().map(|(f, p)| (f.clone(), *p)).collect();
-        for (f, position) in shown {
-            let known = self.neighbours.get_mut(position as usize).and_then(Option::take);
-            let neighbours = match known {
-                Some(n) => n,
-                None if late => continue,
-                None => {
-                    let mut ignored = 0;
-                    let mut n: Vec<Field> = self.collect(&f, &mut ignored)?.into_iter().map(|n| n.field).filter(|n| *n != f).collect();
-                    n.sort_unstable();
-                    n.dedup();
-                    n
-                }
-            };
-            let remaining = neighbours.iter().filter(|n| !self.shown.contains_key(*n)).count();
-            if let Some(node) = self.answer.nodes.get_mut(position as usize) {
-                node.remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+        for position in 0..self.reached.len() {
+            let Some(r) = self.reached.get_mut(position) else { continue };
+            let (field, ways, expanded) = (r.field.clone(), r.ways, r.expanded);
+            let mut neighbours = std::mem::take(&mut r.neighbours);
+            // Also of a node that was reached in no way its self-loop is told.
+            let missing = if expanded == 0 && ways == 0 { UP } else { ways & !expanded };
+            if missing != 0 && !late {
+                let more = self.collect(&field, missing)?;
+                neighbours.extend(more.into_iter().filter(|n| n.alive && (ways != 0 || n.field == field)).map(|n| n.field));
+            }
+            let self_loop = neighbours.contains(&field);
+            neighbours.retain(|n| !self.shown.contains_key(n));
+            neighbours.sort_unstable();
+            neighbours.dedup();
+            if let Some(node) = self.answer.nodes.get_mut(position) {
+                node.self_loop = self_loop;
+                node.remaining = if late && missing != 0 { 0 } else { u32::try_from(neighbours.len()).unwrap_or(u32::MAX) };
             }
         }
         Ok(())

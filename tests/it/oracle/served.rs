@@ -1,0 +1,212 @@
+//! A real server over HTTP, played by the driver. One server serves many
+//! histories: each lives in namespaces of its own, beside all that came before.
+use std::{cell::Cell, fs, net::TcpListener, thread::JoinHandle};
+
+use ledgerline::{
+    access::Role,
+    api::http::{HttpSettings, server},
+    app::tokens::NewToken,
+    clock::Ambient,
+    domain::id::InstallationSecret,
+};
+use serde_json::{Value, json};
+
+use super::{
+    compare::{ARTIFACT, FRAGMENTS},
+    driver::{Question, check_history},
+    generator::History,
+};
+use crate::support::{NOON, World};
+
+/// A running server and who asks it.
+pub struct Served {
+    secret: InstallationSecret,
+    world: Option<World>,
+    running: Option<Running>,
+    /// Bearer tokens of the integrations `alpha` and `beta`, and of a reader.
+    tokens: [String; 3],
+    agent: ureq::Agent,
+    histories: Cell<u32>,
+}
+
+struct Running {
+    url: String,
+    handle: actix_web::dev::ServerHandle,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(world: &World) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (ambient, _) = Ambient::fixed(NOON, 11);
+        let mut settings = HttpSettings::new(ambient);
+        settings.workers = 1;
+        let app = world.app.clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = server(app, listener, settings).unwrap();
+                tell.send(server.handle()).unwrap();
+                server.await.unwrap();
+            });
+        });
+        Self { url, handle: told.recv().unwrap(), thread }
+    }
+
+    fn stop(self) {
+        block_on(self.handle.stop(true));
+        self.thread.join().unwrap();
+    }
+}
+
+impl Served {
+    pub fn start() -> Self {
+        let world = World::new();
+        let secret = fs::read_to_string(world.path().join("keys/installation-secret")).unwrap();
+        let secret = InstallationSecret::new(&hex::decode(secret.trim()).unwrap().try_into().unwrap());
+        let token = |integration: &str, role: Role| {
+            let new = NewToken {
+                actor: integration.to_owned(),
+                person: false,
+                roles: vec![role],
+                integration: integration.to_owned(),
+                namespaces: Vec::new(),
+                expires_at: None,
+                reason: "the oracle asks".to_owned(),
+            };
+            block_on(world.app.create_token_locally(new)).unwrap().0
+        };
+        let tokens = [token("alpha", Role::Producer), token("beta", Role::Producer), token("reader", Role::Reader)];
+        let running = Some(Running::start(&world));
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { secret, world: Some(world), running, tokens, agent, histories: Cell::new(0) }
+    }
+
+    /// Stops the server and opens its folder again: the server's memory is read
+    /// back from its tables.
+    pub fn restart(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+        let world = self.world.take().unwrap().reopen();
+        self.running = Some(Running::start(&world));
+        self.world = Some(world);
+    }
+
+    fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.running.as_ref().unwrap().url);
+        let request = self.agent.post(&url).header("authorization", format!("Bearer {token}"));
+        // Packing is slow without optimisation, and not what is tested here.
+        let request = request.header("accept-encoding", "identity").content_type("application/json");
+        let mut response = request.send(body.to_string()).unwrap();
+        let text = response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        (response.status().as_u16(), json)
+    }
+
+    /// Sends one event; gives the ledger's size after it.
+    pub fn send(&self, integration: &str, event: &Value) -> u64 {
+        let token = &self.tokens[usize::from(integration != "alpha")];
+        let (status, receipt) = self.post("/api/v1/lineage", token, event);
+        let known = match status {
+            201 => receipt["duplicate"] == false,
+            200 => receipt["duplicate"] == true,
+            _ => false,
+        };
+        assert!(known, "{status} {receipt}: {event}");
+        self.world.as_ref().unwrap().app.ledger_size()
+    }
+
+    /// Asks all at once, in one document.
+    pub fn ask(&self, questions: &[Question]) -> Vec<Value> {
+        let (mut declared, mut asked, mut variables) = (String::new(), String::new(), json!({}));
+        for (i, q) in questions.iter().enumerate() {
+            let arguments: &[(&str, &str)] = match q.query {
+                ARTIFACT => &[("ref", "ArtifactRef!"), ("asOf", "AsOf")],
+                _ => &[("from", "[ArtifactRef!]!"), ("options", "LineageOptions"), ("asOf", "AsOf")],
+            };
+            asked += &format!("q{i}: {}(", q.query);
+            for (name, kind) in arguments {
+                declared += &format!("${name}{i}: {kind} ");
+                asked += &format!("{name}: ${name}{i} ");
+                variables[format!("{name}{i}")] = q.variables[*name].clone();
+            }
+            asked += &format!(") {{ ...{} }} ", q.query);
+        }
+        let used = |fragment: &&str| questions.iter().any(|q| fragment.contains(&format!("fragment {} ", q.query)));
+        let fragments: String = FRAGMENTS.into_iter().filter(used).collect();
+        let query = format!("query({declared}) {{ {asked}}} {fragments}");
+        let (status, response) = self.post("/graphql", &self.tokens[2], &json!({ "query": query, "variables": variables }));
+        assert!(status == 200, "{status} {response}");
+        if response.get("errors").is_some() && questions.len() > 1 {
+            return questions.iter().flat_map(|q| self.ask(std::slice::from_ref(q))).collect();
+        }
+        let alone = |(i, q): (usize, &Question)| {
+            let mut one = response.clone();
+            one["data"] = json!({ q.query: response["data"][format!("q{i}")] });
+            one
+        };
+        questions.iter().enumerate().map(alone).collect()
+    }
+
+    /// The history in namespaces that no other has.
+    pub fn own(&self, history: &[(String, Value)]) -> History {
+        let number = self.histories.get();
+        self.histories.set(number + 1);
+        in_namespaces(history, &format!("h{number}."))
+    }
+
+    /// Plays a history in namespaces of its own and holds the answers against the oracle's.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, history: &[(String, Value)]) -> Result<usize, String> {
+        self.check_as_is(&self.own(history))
+    }
+
+    /// Plays a history and holds the answers against the oracle's.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check_as_is(&self, history: &[(String, Value)]) -> Result<usize, String> {
+        let id_of = |kind, name: &_| self.secret.node_id(kind, name).0;
+        let mut send = |integration: &str, event: &Value| self.send(integration, event);
+        let mut ask = |questions: &[Question]| self.ask(questions);
+        check_history(&id_of, &mut send, &mut ask, history)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// The history with other namespaces, in the same order of bytes.
+pub fn in_namespaces(history: &[(String, Value)], with: &str) -> History {
+    let mut own = history.to_vec();
+    own.iter_mut().for_each(|(_, event)| prefix(event, with));
+    own
+}
+
+fn prefix(json: &mut Value, with: &str) {
+    match json {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match value {
+                    Value::String(namespace) if key == "namespace" => namespace.insert_str(0, with),
+                    other => prefix(other, with),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|i| prefix(i, with)),
+        _ => {}
+    }
+}
