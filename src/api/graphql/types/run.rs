@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::{
-    Name,
     super::{
         context::reading,
         error::Result,
@@ -12,6 +11,7 @@ use super::{
         input::{price, size},
         scalar::{self, DateTime, Json, Long},
     },
+    Name,
     artifact::Artifact,
     event::LedgerEvent,
 };
