@@ -4,7 +4,9 @@
 //! the schema knows, or that the library itself speaks in.
 use std::collections::HashSet;
 
-use async_graphql::{ServerError, parser};
+use async_graphql::{ErrorExtensionValues, ServerError, parser};
+
+use crate::app::Code;
 
 /// The words of the library's sentences that are not in our schema's text.
 const LIBRARY: &str = "Cannot Data Did Directive Duplicate Enumeration Expected Failed Field Fields Fragment Invalid Input Object Objects \
@@ -83,7 +85,11 @@ pub fn syntax(e: parser::Error) -> ServerError {
     let wanted = message.lines().last().and_then(|line| line.trim().strip_prefix("= expected "));
     let wanted = wanted.filter(|w| w.bytes().all(|b| b.is_ascii_lowercase() || b" _,".contains(&b)));
     let wanted = wanted.map(|w| format!(": expected {}", w.replace('_', " "))).unwrap_or_default();
-    ServerError::new(format!("the document cannot be parsed at line {}, column {}{wanted}", start.line, start.column), Some(start))
+    let message = format!("the document cannot be parsed at line {}, column {}{wanted}", start.line, start.column);
+    // With a code it is a sentence of ours, which nothing is left out of.
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", Code::BadUserInput.word());
+    ServerError { extensions: Some(extensions), ..ServerError::new(message, Some(start)) }
 }
 
 #[cfg(test)]

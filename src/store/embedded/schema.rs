@@ -45,7 +45,7 @@ CREATE TABLE life(node INTEGER NOT NULL, vf INTEGER NOT NULL, rf INTEGER NOT NUL
 CREATE TABLE life_end(node INTEGER NOT NULL, at INTEGER NOT NULL, ix INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY(node, at, ix)) WITHOUT ROWID;
 -- Drops by the incarnations that they reach: a name's own, and those of names joined with it then. `until`: the incarnation's end.
 CREATE TABLE life_drop(node INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT NULL, rf INTEGER NOT NULL, ru INTEGER, PRIMARY KEY(node, at, until, rf)) WITHOUT ROWID;
--- Which events name a dataset beside those that its flows and its own events tell: of a job and source (`by` = pair * 2), of a dataset (`by` = node * 2 + 1).
+-- Which events name a dataset beside those that its flows and its own events tell: of a job and source (`by` = pair * 2), of a dataset (`by` = node * 2 + 1). Of a job: the outputs (`by` = node * 2 + 1) whose flow was never open.
 CREATE TABLE naming(node INTEGER NOT NULL, by INTEGER NOT NULL, PRIMARY KEY(node, by)) WITHOUT ROWID;
 -- A run of one job and source. `shapes`: which shapes its events had, since when.
 CREATE TABLE run(pair INTEGER NOT NULL, start INTEGER NOT NULL, rid BLOB NOT NULL, rn INTEGER NOT NULL, complete INTEGER,

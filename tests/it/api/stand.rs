@@ -38,6 +38,11 @@ impl Answer {
         self.headers.get(name).map(|v| v.to_str().unwrap())
     }
 
+    /// Every header of the answer.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

@@ -47,7 +47,7 @@ impl Guarded {
         assert_eq!(error["correlationId"].as_str(), answer.header("x-correlation-id"));
         let text = |member: &str| error[member].as_str().unwrap_or_default().to_owned();
         let message = text("message");
-        assert!(!message.is_empty() && !message.ends_with('.') && message.chars().next().unwrap() != ' ', "{message}");
+        assert!(!message.is_empty() && !message.ends_with('.') && !message.starts_with(' '), "{message}");
         (answer.status, text("code"), text("pointer"), message)
     }
 

@@ -1,25 +1,29 @@
-//! The server and the oracle agree.
-use super::{
-    generator::seeded,
-    served::{Served, in_namespaces},
-};
+//! The server and the oracle agree: on every question, at every earlier size.
+use super::{driver::Asking, generator::seeded, served::Served};
+
+/// How many histories: `LEDGERLINE_HISTORIES`, or a few that every run affords.
+fn histories() -> u64 {
+    std::env::var("LEDGERLINE_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(12)
+}
 
 #[test]
-fn probe() {
+fn random_histories_get_the_answers_that_the_sentences_give() {
     let served = Served::start();
-    let from: u64 = std::env::var("FROM").map_or(0, |s| s.parse().unwrap());
-    let to: u64 = std::env::var("TO").map_or(20, |s| s.parse().unwrap());
-    let most: usize = std::env::var("MOST").map_or(15, |s| s.parse().unwrap());
-    let verbose = std::env::var("V").is_ok();
-    let (mut bad, mut asked) = (0, 0);
-    for seed in from..to {
-        match served.check_as_is(&in_namespaces(&seeded(seed, most), &format!("s{seed}."))) {
-            Ok(n) => asked += n,
-            Err(e) => {
-                bad += 1;
-                println!("== seed {seed}\n{}", if verbose { e } else { e.lines().take(8).collect::<Vec<_>>().join("\n") });
-            }
-        }
+    let mut asked = 0;
+    for seed in 0..histories() {
+        asked += served.check(&seeded(seed, 15), Asking::USUAL).unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
     }
-    println!("{bad} differ, {asked} asked");
+    assert!(asked > 10 * usize::try_from(histories()).unwrap(), "only {asked} comparisons");
+}
+
+#[test]
+fn a_server_that_was_restarted_goes_on_in_agreement() {
+    let mut served = Served::start();
+    for seed in 1_000..1_003 {
+        served
+            .check(&seeded(seed, 12), Asking::Some { on_the_way: 2, in_the_end: 9 })
+            .unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
+        // What comes next is decided on what was read back from the tables.
+        served.restart();
+    }
 }

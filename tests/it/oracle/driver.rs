@@ -21,9 +21,22 @@ use super::{
     world::{IdOf, Place, Standing, World},
 };
 
-/// How many questions are asked after each event, and how many again of each size at the end.
-const ON_THE_WAY: usize = 3;
-const IN_THE_END: usize = 11;
+/// How much is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Asking {
+    /// So many questions by chance after each event, and so many again of each size at the end.
+    Some { on_the_way: usize, in_the_end: usize },
+    /// Everything at every instant, after each event and at the end: for small histories.
+    All,
+}
+
+impl Asking {
+    /// Enough that a wrong answer is found soon.
+    pub const USUAL: Self = Self::Some { on_the_way: 1, in_the_end: 4 };
+}
+
+/// The most questions in one document.
+const AT_ONCE: usize = 24;
 
 /// Sends one event for an integration; gives the ledger's size after it.
 pub type Send<'f> = &'f mut dyn FnMut(&str, &Value) -> u64;
@@ -49,7 +62,7 @@ struct Expected {
 ///
 /// # Errors
 /// The first difference as text: question, lines that differ, the events so far.
-pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(String, Value)]) -> Result<usize, String> {
+pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(String, Value)], asking: Asking) -> Result<usize, String> {
     let mut check = Check { id_of, ask, jobs: Labels::new(), asked_jobs: BTreeSet::new(), chance: Chance(1), made: 0 };
     let (mut events, mut seen, mut sizes) = (Vec::new(), HashSet::new(), Vec::<u64>::new());
     let mut models = Vec::new();
@@ -70,10 +83,10 @@ pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(
         sizes.push(size);
         models.push(Model::of(&events));
         let model = &models[models.len() - 1];
-        check.questions(ON_THE_WAY, model, size).map_err(|e| with_events(&e, history, size))?;
+        check.questions(asking, false, model, size).map_err(|e| with_events(&e, history, size))?;
     }
     for (size, model) in sizes.iter().zip(&models) {
-        check.questions(IN_THE_END, model, *size).map_err(|e| with_events(&e, history, *size))?;
+        check.questions(asking, true, model, *size).map_err(|e| with_events(&e, history, *size))?;
         let all = &models[models.len() - 1];
         if let Some(later) = all.datasets.iter().find(|d| model.dataset(&d.name).is_none()) {
             check.not_found(&later.name, *size).map_err(|e| with_events(&e, history, *size))?;
@@ -97,18 +110,23 @@ struct Check<'f> {
 }
 
 impl Check<'_> {
-    /// Asks some questions, chosen by chance.
-    fn questions(&mut self, how_many: usize, model: &Model, size: u64) -> Result<(), String> {
+    fn questions(&mut self, asking: Asking, in_the_end: bool, model: &Model, size: u64) -> Result<(), String> {
         self.label_jobs(model);
-        let expected: Vec<Expected> = (0..how_many).filter_map(|_| self.question(model, size)).collect();
-        let questions: Vec<Question> = expected.iter().map(|e| e.question.clone()).collect();
-        self.made += questions.len();
-        for (expected, response) in expected.iter().zip((self.ask)(&questions)) {
-            let served = match expected.question.query {
-                ARTIFACT => served_artifact(&response["data"]["artifact"]),
-                _ => served(&response["data"]["lineage"], expected.level, &self.jobs),
-            };
-            equal(&expected.answer, &served, &expected.question.variables, &response)?;
+        let expected: Vec<Expected> = match asking {
+            Asking::Some { in_the_end: many, .. } if in_the_end => (0..many).filter_map(|_| self.question(model, size)).collect(),
+            Asking::Some { on_the_way: many, .. } => (0..many).filter_map(|_| self.question(model, size)).collect(),
+            Asking::All => self.every_question(model, size),
+        };
+        self.made += expected.len();
+        for expected in expected.chunks(AT_ONCE) {
+            let questions: Vec<Question> = expected.iter().map(|e| e.question.clone()).collect();
+            for (expected, response) in expected.iter().zip((self.ask)(&questions)) {
+                let served = match expected.question.query {
+                    ARTIFACT => served_artifact(&response["data"]["artifact"]),
+                    _ => served(&response["data"]["lineage"], expected.level, &self.jobs),
+                };
+                equal(&expected.answer, &served, &expected.question.variables, &response)?;
+            }
         }
         Ok(())
     }
@@ -128,16 +146,42 @@ impl Check<'_> {
         let world = World::new(model, at, self.id_of);
         let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
         match chance.below(8) {
-            0 if !model.datasets.is_empty() => Some(self.artifact(&world, &as_of)),
+            0 if !model.datasets.is_empty() => {
+                let dataset = chance.below(model.datasets.len());
+                Some(artifact(&world, dataset, &as_of))
+            }
             1..=3 => self.lineage(&world, Level::Field, &as_of),
             _ => self.lineage(&world, Level::Artifact, &as_of),
         }
     }
 
-    fn artifact(&mut self, world: &World<'_>, as_of: &Value) -> Expected {
-        let dataset = self.chance.below(world.model.datasets.len());
-        let variables = json!({ "ref": { "dataset": name_ref(&world.model.datasets[dataset].name) }, "asOf": as_of });
-        Expected { question: Question { query: ARTIFACT, variables }, answer: expected_artifact(world, dataset), level: Level::Artifact }
+    /// Every start at every instant, the wide way and the strict ways.
+    fn every_question(&self, model: &Model, size: u64) -> Vec<Expected> {
+        let mut all = Vec::new();
+        let before = model.instants.first().map(|t| Micros(t.0 - MINUTE));
+        for at in before.into_iter().chain(model.instants.iter().copied()) {
+            let world = World::new(model, at, self.id_of);
+            let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
+            all.extend((0..model.datasets.len()).map(|dataset| artifact(&world, dataset, &as_of)));
+            let artifacts = (0..model.datasets.len() + model.jobs.len()).filter_map(|i| artifact_start(&world, i));
+            let fields = model.fields.iter().filter_map(|(dataset, field)| field_start(&world, *dataset, field));
+            let starts = artifacts.map(|s| (Level::Artifact, s)).chain(fields.map(|s| (Level::Field, s)));
+            for (level, (from, places)) in starts {
+                for (direction, wide) in [(Direction::Both, true), (Direction::Upstream, false), (Direction::Downstream, false)] {
+                    let options = Options {
+                        direction,
+                        level,
+                        depth: if wide { 1 } else { 20 },
+                        nodes_max: 200,
+                        per_node_max: 20,
+                        include_deleted: wide,
+                        include_self_loops: wide,
+                    };
+                    all.push(lineage(&world, &json!([from]), &places, options, &as_of));
+                }
+            }
+        }
+        all
     }
 
     fn lineage(&mut self, world: &World<'_>, level: Level, as_of: &Value) -> Option<Expected> {
@@ -165,26 +209,7 @@ impl Check<'_> {
             options.nodes_max = places.len() + self.chance.below(5);
             options.per_node_max = 1 + self.chance.below(3);
         }
-        let direction = match options.direction {
-            Direction::Upstream => "UPSTREAM",
-            Direction::Downstream => "DOWNSTREAM",
-            Direction::Both => "BOTH",
-        };
-        let variables = json!({
-            "from": from,
-            "asOf": as_of,
-            "options": {
-                "direction": direction,
-                "depth": options.depth,
-                "level": if level == Level::Field { "FIELD" } else { "ARTIFACT" },
-                "maxNodes": options.nodes_max,
-                "perNodeLimit": options.per_node_max,
-                "includeDeleted": options.include_deleted,
-                "includeSelfLoops": options.include_self_loops,
-            }
-        });
-        let answer = expected(world, &walk(world, &places, options), level);
-        Some(Expected { question: Question { query: LINEAGE, variables }, answer, level })
+        Some(lineage(world, &json!(from), &places, options, as_of))
     }
 
     /// A start, mostly one from which the walk can go somewhere.
@@ -206,12 +231,7 @@ impl Check<'_> {
     fn start(&mut self, world: &World<'_>, level: Level) -> Option<(Value, Vec<Place>)> {
         let model = world.model;
         if level == Level::Artifact {
-            let at = self.chance.below(model.datasets.len() + model.jobs.len());
-            let (kind, member, name) = match model.datasets.get(at) {
-                Some(dataset) => (ArtifactKind::Dataset, "dataset", &dataset.name),
-                None => (ArtifactKind::Job, "job", &model.jobs[at - model.datasets.len()].name),
-            };
-            return Some((json!({ member: name_ref(name) }), vec![world.place(kind, name)?]));
+            return artifact_start(world, self.chance.below(model.datasets.len() + model.jobs.len()));
         }
         let fields: Vec<&(usize, String)> = model.fields.iter().collect();
         let (dataset, field) = fields.get(self.chance.below(fields.len().max(1)))?;
@@ -221,8 +241,7 @@ impl Check<'_> {
             let places = columns.iter().map(|c| world.field_place(name, c)).collect::<Option<_>>();
             return Some((json!({ "dataset": name_ref(name) }), places?));
         }
-        let reference = json!({ "field": { "namespace": &*name.namespace, "dataset": &*name.name, "field": field } });
-        Some((reference, vec![world.field_place(name, field)?]))
+        field_start(world, *dataset, field)
     }
 
     /// Learns the ids of jobs, which edges between fields carry.
@@ -247,6 +266,50 @@ impl Check<'_> {
         let code = response["errors"][0]["extensions"]["code"].as_str().unwrap_or("no error");
         equal("NOT_FOUND", code, &variables, &response)
     }
+}
+
+fn artifact(world: &World<'_>, dataset: usize, as_of: &Value) -> Expected {
+    let variables = json!({ "ref": { "dataset": name_ref(&world.model.datasets[dataset].name) }, "asOf": as_of });
+    Expected { question: Question { query: ARTIFACT, variables }, answer: expected_artifact(world, dataset), level: Level::Artifact }
+}
+
+/// The dataset of that number, or the job of one beyond those.
+fn artifact_start(world: &World<'_>, i: usize) -> Option<(Value, Vec<Place>)> {
+    let model = world.model;
+    let (kind, member, name) = match model.datasets.get(i) {
+        Some(dataset) => (ArtifactKind::Dataset, "dataset", &dataset.name),
+        None => (ArtifactKind::Job, "job", &model.jobs.get(i - model.datasets.len())?.name),
+    };
+    Some((json!({ member: name_ref(name) }), vec![world.place(kind, name)?]))
+}
+
+fn field_start(world: &World<'_>, dataset: usize, field: &str) -> Option<(Value, Vec<Place>)> {
+    let name = &world.model.datasets[dataset].name;
+    let reference = json!({ "field": { "namespace": &*name.namespace, "dataset": &*name.name, "field": field } });
+    Some((reference, vec![world.field_place(name, field)?]))
+}
+
+fn lineage(world: &World<'_>, from: &Value, places: &[Place], options: Options, as_of: &Value) -> Expected {
+    let direction = match options.direction {
+        Direction::Upstream => "UPSTREAM",
+        Direction::Downstream => "DOWNSTREAM",
+        Direction::Both => "BOTH",
+    };
+    let variables = json!({
+        "from": from,
+        "asOf": as_of,
+        "options": {
+            "direction": direction,
+            "depth": options.depth,
+            "level": if options.level == Level::Field { "FIELD" } else { "ARTIFACT" },
+            "maxNodes": options.nodes_max,
+            "perNodeLimit": options.per_node_max,
+            "includeDeleted": options.include_deleted,
+            "includeSelfLoops": options.include_self_loops,
+        }
+    });
+    let answer = expected(world, &walk(world, places, options), options.level);
+    Expected { question: Question { query: LINEAGE, variables }, answer, level: options.level }
 }
 
 fn equal(expected: &str, served: &str, variables: &Value, response: &Value) -> Result<(), String> {

@@ -378,7 +378,11 @@ impl Model {
         let this = &self.incarnations[incarnation];
         match self.lives(incarnation).into_iter().filter(|(from, _)| *from <= t).map(|(_, until)| until).max() {
             Some(until) => Some(until).filter(|until| *until <= t),
-            None => this.drops.iter().chain([&this.end]).filter(|end| **end <= t).max().copied(),
+            None => match this.born.filter(|born| *born <= t && this.drops.contains(born)) {
+                // Begun at the very instant of a drop.
+                Some(born) => Some(born),
+                None => this.drops.iter().chain([&this.end]).filter(|end| **end <= t).max().copied(),
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     answer::{Options, walk},
     compare::{expected, expected_artifact},
-    driver::{Question, check_history},
+    driver::{Asking, Question, check_history},
     generator::{History, histories, seeded},
     mirror::{Mirror, id_of},
     model::Model,
@@ -46,7 +46,7 @@ fn play(mirror: Mirror, history: &[(String, Value)]) -> Result<usize, String> {
     let mirror = RefCell::new(mirror);
     let mut send = |integration: &str, event: &Value| mirror.borrow_mut().send(integration, event);
     let mut ask = |questions: &[Question]| questions.iter().map(|q| mirror.borrow().ask(q.query, &q.variables)).collect();
-    check_history(&id_of, &mut send, &mut ask, history)
+    check_history(&id_of, &mut send, &mut ask, history, Asking::Some { on_the_way: 3, in_the_end: 11 })
 }
 
 fn config() -> ProptestConfig {

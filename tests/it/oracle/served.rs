@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     compare::{ARTIFACT, FRAGMENTS},
-    driver::{Question, check_history},
+    driver::{Asking, Question, check_history},
     generator::History,
 };
 use crate::support::{NOON, World};
@@ -161,19 +161,19 @@ impl Served {
     ///
     /// # Errors
     /// The first difference.
-    pub fn check(&self, history: &[(String, Value)]) -> Result<usize, String> {
-        self.check_as_is(&self.own(history))
+    pub fn check(&self, history: &[(String, Value)], asking: Asking) -> Result<usize, String> {
+        self.check_as_is(&self.own(history), asking)
     }
 
     /// Plays a history and holds the answers against the oracle's.
     ///
     /// # Errors
     /// The first difference.
-    pub fn check_as_is(&self, history: &[(String, Value)]) -> Result<usize, String> {
+    pub fn check_as_is(&self, history: &[(String, Value)], asking: Asking) -> Result<usize, String> {
         let id_of = |kind, name: &_| self.secret.node_id(kind, name).0;
         let mut send = |integration: &str, event: &Value| self.send(integration, event);
         let mut ask = |questions: &[Question]| self.ask(questions);
-        check_history(&id_of, &mut send, &mut ask, history)
+        check_history(&id_of, &mut send, &mut ask, history, asking)
     }
 }
 

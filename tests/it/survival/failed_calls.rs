@@ -187,10 +187,16 @@ fn every_fault(phase: Phase) -> Vec<(Phase, Fault)> {
     all
 }
 
-/// Faults that once broke a promise.
+/// Faults that once broke a promise, or one like them.
 const FOUND: &[(Phase, Fault)] = &[
     // The vault was not switched to its write-ahead log, and said that it was.
     (Phase::FirstStart, Fault { call: Call::Write, nth: 1, form: Form::Lost, error: Error::NoSpace }),
+    // The close synced again what could not be synced.
+    (Phase::FirstStart, Fault { call: Call::Sync, nth: 5, form: Form::Lost, error: Error::Io }),
+    (Phase::FirstStart, Fault { call: Call::Sync, nth: 14, form: Form::Lost, error: Error::Io }),
+    // A restart told of what was in the page cache alone.
+    (Phase::Recovery, Fault { call: Call::Sync, nth: 9, form: Form::Lost, error: Error::NoSpace }),
+    (Phase::Recovery, Fault { call: Call::Sync, nth: 18, form: Form::Lost, error: Error::NoSpace }),
 ];
 
 #[test]

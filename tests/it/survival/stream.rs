@@ -63,7 +63,7 @@ pub fn chain(e: &dyn std::error::Error) -> String {
 pub fn event(n: u32) -> Bytes {
     let dataset = |k: u32| serde_json::json!({"namespace": "db", "name": format!("table-{}", k % 23)});
     let mut event = serde_json::json!({
-        "eventType": if n % 3 == 0 { "START" } else { "COMPLETE" },
+        "eventType": if n.is_multiple_of(3) { "START" } else { "COMPLETE" },
         "eventTime": format!("2026-11-23T{:02}:{:02}:{:02}.{:03}Z", n / 3600 % 24, n / 60 % 60, n % 60, n % 1000),
         "run": {"runId": run_id(n)},
         "job": {"namespace": "jobs", "name": format!("job-{}", n % 7), "facets": {
@@ -74,7 +74,7 @@ pub fn event(n: u32) -> Bytes {
         "producer": "https://example.org/producer",
         "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
     });
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         event["job"]["facets"]["ownership"] = serde_json::json!({
             "_producer": "https://example.org/p", "_schemaURL": "https://example.org/s",
             "owners": [{"name": format!("person{}@example.org", n / 5 % 40), "type": "MAINTAINER"}],

@@ -88,9 +88,13 @@ impl Projector<'_> {
         let touched = if fresh { affected(&mut NoOther, change) } else { affected(stream, change) }?;
         for dataset in touched {
             let (from, until, pieces) = if fresh { restate(&mut NoOther, change, dataset) } else { restate(stream, change, dataset) }?;
-            // A flow that was never open leaves no other trace of who names the dataset.
+            // A flow that was never open leaves no other trace of who names the dataset,
+            // and of what the job may have told of its columns.
             if pieces.is_empty() && change.new.members.iter().any(|m| m.dataset == dataset) {
                 self.record_naming(dataset, Some(pair), None)?;
+                if side.is_output() {
+                    self.record_naming(job, None, Some(dataset))?;
+                }
             }
             if from < until {
                 self.splice_flow(ix, pair, side, job, dataset, from, until, &pieces)?;

@@ -34,8 +34,7 @@ impl Projector<'_> {
         if at < until {
             self.splice_life(ix, node, at, until, &[Interval { from: at, until, by: ix }])?;
         } else if at == until {
-            let before = self.last_cut(node, Micros(at.0.saturating_sub(1)))?;
-            self.restate_birth(ix, node, before, at)?;
+            self.restate_birth(ix, node, at)?;
         }
         Ok(())
     }
@@ -123,8 +122,8 @@ impl Projector<'_> {
         let until = self.next_cut(node, Micros(cut.0.saturating_add(1)))?;
         let first = self.first_naming(node, cut, until)?;
         let pieces: Vec<Interval> = first.map(|from| Interval { from, until, by: ix }).into_iter().collect();
-        if self.birth_at(node, until).is_some() {
-            self.restate_birth(ix, node, cut, until)?;
+        if until < FOREVER {
+            self.restate_birth(ix, node, until)?;
         }
         self.splice_life(ix, node, cut, until, &pieces)
     }
@@ -133,8 +132,7 @@ impl Projector<'_> {
     pub(super) fn restate_around(&mut self, ix: EntryIndex, node: NodeNo, at: Micros) -> Result<(), StoreError> {
         let cut = self.last_cut(node, at)?;
         if cut == at {
-            let before = self.last_cut(node, Micros(at.0.saturating_sub(1)))?;
-            self.restate_birth(ix, node, before, at)?;
+            self.restate_birth(ix, node, at)?;
         } else if let Some(birth) = self.birth_at(node, at) {
             self.end_stretch(ix, node, &birth)?;
         }
@@ -143,8 +141,9 @@ impl Projector<'_> {
 
     /// An incarnation may be named first at the very instant of a drop that reaches
     /// it: it was begun, though it never lived. A stretch of no length says so.
-    fn restate_birth(&mut self, ix: EntryIndex, node: NodeNo, before: Micros, at: Micros) -> Result<(), StoreError> {
-        let begun = self.first_naming(node, before, Micros(at.0.saturating_add(1)))? == Some(at) && !self.is_own_end(node, at)?;
+    fn restate_birth(&mut self, ix: EntryIndex, node: NodeNo, at: Micros) -> Result<(), StoreError> {
+        let before = self.last_end_before(node, at)?;
+        let begun = !self.is_own_end(node, at)? && self.first_naming(node, before, Micros(at.0.saturating_add(1)))? == Some(at);
         match self.birth_at(node, at) {
             None if begun => self.begin_stretch(ix, node, at, at),
             Some(birth) if !begun => self.end_stretch(ix, node, &birth),

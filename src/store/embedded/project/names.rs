@@ -220,8 +220,11 @@ impl Projector<'_> {
             for (id, link) in &detail.symlinks {
                 let other = self.node(ix, ArtifactKind::Dataset, *id, &link.name)?;
                 beside.push(other);
-                if other != node && !symlinks.iter().any(|(n, _)| *n == other) {
-                    symlinks.push((other, link.location));
+                // Listed twice, as a table and as a place: a table.
+                match symlinks.iter_mut().find(|(n, _)| *n == other) {
+                    Some(known) => known.1 &= link.location,
+                    None if other != node => symlinks.push((other, link.location)),
+                    None => {}
                 }
             }
             for (id, name) in &detail.column_sources {

@@ -138,7 +138,7 @@ impl Reader<'_> {
             }
         }
         for pair in self.pairs_reading(dataset, size)? {
-            for output in self.outputs_of(pair, size) {
+            for output in self.outputs_of(pair, size).into_iter().chain(self.outputs_never_open(pair)?) {
                 for blob in blobs(output, columns, Some(owner_of_pair(pair)))? {
                     if self.columns_of(blob)?.is_some_and(|m| m.reads(dataset, field)) {
                         return Ok(true);
@@ -147,6 +147,15 @@ impl Reader<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// The outputs of a job that no flow tells.
+    fn outputs_never_open(&self, pair: PairNo) -> Result<Vec<NodeNo>, StoreError> {
+        let Some((job, _)) = self.shared.topology.pair(pair) else { return Ok(Vec::new()) };
+        self.db
+            .prepare_cached("SELECT by / 2 FROM naming WHERE node = ?1 AND by % 2 = 1")
+            .and_then(|mut s| s.query_map([job], |r| r.get(0))?.collect())
+            .map_err(backend)
     }
 
     /// The datasets that a (job, source) ever wrote.

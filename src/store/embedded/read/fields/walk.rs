@@ -92,6 +92,14 @@ struct Walker<'a> {
     edges: FxHashMap<(u32, u32, NodeNo), u32>,
 }
 
+/// Two incarnations between which something was told, and the output's class.
+#[derive(Clone, Copy)]
+struct Between {
+    input: Option<Bounds>,
+    output: Option<Bounds>,
+    class: u32,
+}
+
 /// An edge between two fields: from, to, by which job.
 struct Edge<'e> {
     from: &'e Field,
@@ -381,7 +389,8 @@ impl Walker<'_> {
                     let listed = map.makes(&f.1) || self.schemas(f.0)?.iter().any(|s| s.has(&f.1));
                     for input in map.inputs_of(&f.1).filter(|_| listed) {
                         for (class, bounds) in self.classes.homes(input.dataset)? {
-                            self.meet(&mut found, (class, input.field.clone()), UP, &told, [bounds, own], &input.transformations)?;
+                            let between = Between { input: bounds, output: own, class: f.0 };
+                            self.meet(&mut found, (class, input.field.clone()), UP, &told, between, &input.transformations)?;
                         }
                     }
                 }
@@ -392,8 +401,9 @@ impl Walker<'_> {
                         for told in self.columns_in_force(output)?.iter().filter(|t| t.pair == *pair) {
                             let Some(map) = self.map(told)?.filter(|map| map.reads(m.node, &f.1)) else { continue };
                             for (class, bounds) in self.classes.homes(output)? {
+                                let between = Between { input: own, output: bounds, class };
                                 for (field, input) in self.made(&map, m.node, &f.1, class)? {
-                                    self.meet(&mut found, (class, field), DOWN, told, [own, bounds], &input.transformations)?;
+                                    self.meet(&mut found, (class, field), DOWN, told, between, &input.transformations)?;
                                 }
                             }
                         }
@@ -415,21 +425,20 @@ impl Walker<'_> {
         Ok(made)
     }
 
-    /// Meets a neighbour, if what was told holds at the instant. `bounds`: of the
-    /// input's name, of the output's.
+    /// Meets a neighbour, if what was told holds at the instant.
     fn meet(
         &mut self,
         found: &mut Vec<Neighbour>,
         field: Field,
         way: u8,
         told: &Told,
-        bounds: [Option<Bounds>; 2],
+        between: Between,
         transformations: &[Transformation],
     ) -> Result<(), StoreError> {
         let at = self.question.as_of.valid_at;
         let mut open: SmallVec<[FlowFact; 1]> = SmallVec::new();
-        self.told_spans(told, bounds, |flow, (from, until)| {
-            if from <= at && at < until {
+        self.told_spans(told, between, |flow, (from, until)| {
+            if from <= at && at < until && !open.iter().any(|f| f.slot == flow.slot) {
                 open.push(*flow);
             }
         })?;
@@ -454,26 +463,26 @@ impl Walker<'_> {
     }
 
     /// When what was told holds between two incarnations: while it is in force and
-    /// the output flow open, and both belong to them.
-    fn told_spans(
-        &mut self,
-        told: &Told,
-        bounds: [Option<Bounds>; 2],
-        mut each: impl FnMut(&FlowFact, (Micros, Micros)),
-    ) -> Result<(), StoreError> {
+    /// belongs to them, and a flow to the output is open that belongs to its class.
+    fn told_spans(&mut self, told: &Told, between: Between, mut each: impl FnMut(&FlowFact, (Micros, Micros))) -> Result<(), StoreError> {
         let mut holds = (told.from, told.until);
-        for b in bounds {
-            let window = self.starts.window(told.pair, told.said, b)?;
+        for bounds in [between.input, between.output] {
+            let window = self.starts.window(told.pair, told.said, bounds)?;
             holds = (holds.0.max(window.0), holds.1.min(window.1));
         }
         if holds.0 >= holds.1 {
             return Ok(());
         }
-        for flow in self.output_flows(told.pair, told.output).iter() {
-            let window = self.starts.window(told.pair, Said::Flow(flow.side, flow.dataset), bounds[1])?;
-            let span = (holds.0.max(flow.valid_from).max(window.0), holds.1.min(flow.valid_until).min(window.1));
-            if span.0 < span.1 {
-                each(flow, span);
+        let members = self.classes.get(between.class).map(|c| c.members.clone()).unwrap_or_default();
+        let flows = self.output_flows(told.pair, told.output);
+        for m in members.iter().filter(|m| m.node == told.output) {
+            let bounds = self.classes.bounds(between.class, *m)?;
+            for flow in flows.iter() {
+                let window = self.starts.window(told.pair, Said::Flow(flow.side, flow.dataset), bounds)?;
+                let span = (holds.0.max(flow.valid_from).max(window.0), holds.1.min(flow.valid_until).min(window.1));
+                if span.0 < span.1 {
+                    each(flow, span);
+                }
             }
         }
         Ok(())
@@ -503,7 +512,8 @@ impl Walker<'_> {
                 for input in map.inputs_of(&edge.to.1).filter(|i| i.field == edge.from.1) {
                     for (class, bounds) in self.classes.homes(input.dataset)? {
                         if class == edge.from.0 {
-                            self.told_spans(&told, [bounds, own], |_, span| spans.push(span))?;
+                            let between = Between { input: bounds, output: own, class: edge.to.0 };
+                            self.told_spans(&told, between, |_, span| spans.push(span))?;
                         }
                     }
                 }
