@@ -17,6 +17,13 @@ pub const ENV_PREFIX: &str = "LEDGERLINE_";
 /// client commands' `--url` and `--token`, and the test data's folder.
 pub const ENV_RESERVED: &[&str] = &["LEDGERLINE_CONFIG", "LEDGERLINE_URL", "LEDGERLINE_TOKEN", "LEDGERLINE_SHARED"];
 
+/// Kubernetes tells every container of a namespace about a service named `ledgerline`
+/// (`LEDGERLINE_SERVICE_HOST`, `LEDGERLINE_PORT`, `LEDGERLINE_PORT_8080_TCP_ADDR`, …):
+/// those are nobody's slip. No key begins so.
+fn is_service_link(name: &str) -> bool {
+    name.strip_prefix(ENV_PREFIX).is_some_and(|n| n == "PORT" || n.starts_with("PORT_") || n.starts_with("SERVICE_"))
+}
+
 /// Everything that a configuration is read from.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -170,7 +177,7 @@ pub(super) fn merge(sources: &Sources, errors: &mut Vec<ConfigError>) -> Values 
     ours.sort();
     for (name, value) in ours {
         let name = name.to_string_lossy().into_owned();
-        if ENV_RESERVED.contains(&name.as_str()) {
+        if ENV_RESERVED.contains(&name.as_str()) || is_service_link(&name) {
             continue;
         }
         let dotted = name[ENV_PREFIX.len()..].to_lowercase().replace("__", ".");

@@ -108,6 +108,14 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
+fn what_kubernetes_tells_of_a_service_named_as_we_are_is_no_slip() {
+    let links = ["LEDGERLINE_SERVICE_HOST", "LEDGERLINE_SERVICE_PORT_HTTP", "LEDGERLINE_PORT", "LEDGERLINE_PORT_8080_TCP_ADDR"];
+    links.into_iter().fold(Given::nothing(), |given, name| given.env(name, "tcp://10.0.0.7:8080")).load();
+    let beginnings = ["LEDGERLINE_SERVICE_", "LEDGERLINE_PORT"];
+    assert!(KEYS.iter().all(|k| !beginnings.iter().any(|b| k.variable().starts_with(b))));
+}
+
+#[test]
 fn all_that_is_wrong_is_told_at_once() {
     let given = Given::nothing()
         .file("listen = \"nowhere\"\n[store]\nreaders = 0\nkind = \"neo4j\"\n[metrics]\npublic = \"perhaps\"\n[http]\nworkers = 1.5\n");
