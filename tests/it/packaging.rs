@@ -168,9 +168,10 @@ fn the_query_page_is_small_and_loads_nothing_from_elsewhere() {
     let [html, css, js] = ["html", "css", "js"].map(|e| read(&format!("src/api/http/page.{e}")));
     assert!(html.len() + css.len() + js.len() < 30_000);
     // An address of another server, except the name of the SVG namespace.
-    // Namespaces of the demo in the examples are names, not addresses: nothing fetches them.
-    let names = ["\"http://www.w3.org/2000/svg\"", "bi://", "studio://", "snowflake://", "airflow://", "dbt://"];
-    let elsewhere = names.iter().fold(js.clone(), |text, name| text.replace(name, ""));
+    let elsewhere = js.replace("\"http://www.w3.org/2000/svg\"", "");
+    // Namespaces of the demo in the example queries are names, not addresses.
+    let elsewhere =
+        ["bi://", "studio://", "snowflake://", "airflow://", "dbt://"].iter().fold(elsewhere, |js, scheme| js.replace(scheme, ""));
     for text in [&html, &css, &elsewhere] {
         assert!(!text.contains("//") || text.lines().filter(|l| l.contains("//")).all(|l| l.trim_start().starts_with("// ")), "an address");
     }
