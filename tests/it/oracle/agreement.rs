@@ -48,4 +48,5 @@ fn a_restart_in_the_middle_of_histories_changes_nothing() {
             panic!("{difference}");
         }
     }
+    served.stop_and_verify();
 }

@@ -184,6 +184,19 @@ impl Served {
     }
 }
 
+impl Served {
+    /// Stops, and verifies the folder: all that the entries give is there, no more.
+    pub fn stop_and_verify(mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+        let World { app, folder, .. } = self.world.take().unwrap();
+        app.drain();
+        drop(app);
+        crate::verify::passes(folder.path());
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
