@@ -5,8 +5,9 @@
 pub enum NotAGlob {
     #[error("a namespace pattern must not be empty")]
     Empty,
-    #[error("in the namespace pattern `{0}` a `*` stands elsewhere than at the end")]
-    StarInside(String),
+    /// The position of the pattern.
+    #[error("in namespace pattern {} a `*` stands elsewhere than at the end", _0 + 1)]
+    StarInside(usize),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,12 +36,13 @@ impl Scope {
     pub fn parse<S: AsRef<str>>(patterns: &[S]) -> Result<Self, NotAGlob> {
         patterns
             .iter()
-            .map(|pattern| {
+            .enumerate()
+            .map(|(at, pattern)| {
                 let pattern = pattern.as_ref();
                 let (stem, open) = pattern.strip_suffix('*').map_or((pattern, false), |stem| (stem, true));
                 match (pattern.is_empty(), stem.contains('*')) {
                     (true, _) => Err(NotAGlob::Empty),
-                    (_, true) => Err(NotAGlob::StarInside(pattern.to_owned())),
+                    (_, true) => Err(NotAGlob::StarInside(at)),
                     (false, false) if open => Ok(Glob::Prefix(stem.into())),
                     (false, false) => Ok(Glob::Exact(stem.into())),
                 }
@@ -105,8 +107,8 @@ mod tests {
 
     #[test]
     fn stars_inside_and_empty_patterns_are_refused() {
-        assert_eq!(Scope::parse(&["a*b"]), Err(NotAGlob::StarInside("a*b".to_owned())));
-        assert_eq!(Scope::parse(&["**"]), Err(NotAGlob::StarInside("**".to_owned())));
+        assert_eq!(Scope::parse(&["a", "a*b"]), Err(NotAGlob::StarInside(1)));
+        assert_eq!(Scope::parse(&["**"]), Err(NotAGlob::StarInside(0)));
         assert_eq!(Scope::parse(&[""]), Err(NotAGlob::Empty));
     }
 

@@ -55,7 +55,7 @@ pub fn run<E: std::error::Error + Send + 'static>(
         let ended = tokio::select! {
             () = signal() => Ended::Drained,
             () = app.until_stopped() => Ended::Stopped,
-            () = upkeep(metrics) => Ended::Drained,
+            () = upkeep(metrics, &app) => Ended::Drained,
         };
         // Requests in flight are answered before the queue is closed under them.
         handle.stop(ended == Ended::Drained).await;
@@ -86,13 +86,15 @@ async fn signal() {
     }
 }
 
-/// Metrics hold samples until they are asked to fold them in.
-async fn upkeep(metrics: Option<crate::telemetry::Metrics>) {
+/// Metrics hold samples until they are asked to fold them in; the application has
+/// things to do now and then.
+async fn upkeep(metrics: Option<crate::telemetry::Metrics>, app: &App) {
     let mut every = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         every.tick().await;
         if let Some(m) = &metrics {
             m.upkeep();
         }
+        app.tend();
     }
 }

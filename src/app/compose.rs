@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, sequencer::Sequencer, tokens::TokenBook, verify::Examination,
+    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, refusals::Refusals, sequencer::Sequencer, tokens::TokenBook,
+    verify::Examination,
 };
 use crate::{
     clock::Ambient,
@@ -14,8 +15,10 @@ use crate::{
     domain::id::InstallationSecret,
     ledger::LogKey,
     store::{
+        Store,
         embedded::{Access, Anchor, EmbeddedStore, Examiner, Folder, OpenFolderError, OpenOptions, Opened, Synchronous, vault_db::VaultDb},
         examine::{Check, Finding},
+        write::Committer,
     },
     vault::{InstallationKeys, NonceLimits, Vault, VaultError, keys_dir::GivenKeys, keys_dir::KeysDirError},
 };
@@ -29,6 +32,11 @@ pub enum ComposeError {
     Keys(#[from] KeysDirError),
     #[error("the vault could not be opened")]
     Vault(#[from] VaultError),
+    #[error(
+        "the vault `vault.db` has keys of recorded entries, but `main.db` is missing: bring it back from its backup, \
+         or start a new data folder"
+    )]
+    LogMissing,
     #[error("the log's origin in the configuration cannot be the name of a key")]
     Origin(#[from] crate::ledger::KeyError),
     #[error(transparent)]
@@ -66,8 +74,11 @@ impl Installation {
         };
         let keys = InstallationKeys::open(&keys_dir, &given, folder.new, &*ambient.entropy)?;
         let path = data.join("vault.db");
-        // A crash between making the vault and making the log leaves a vault without a log.
-        let store = if folder.new && !path.exists() { VaultDb::create(&path)? } else { VaultDb::open(&path)? };
+        // A crash in a first start leaves a vault, whole or not, without a log.
+        let store = if folder.new { VaultDb::create(&path)? } else { VaultDb::open(&path)? };
+        if folder.new && store.has_sealed()? {
+            return Err(ComposeError::LogMissing);
+        }
         let vault = Arc::new(Vault::open(Box::new(store), &keys, ambient.entropy.clone(), NonceLimits::default())?);
         let log_key = Arc::new(match &config.ledger.origin {
             Some(origin) => LogKey::new(origin, &keys.log_seed)?,
@@ -113,12 +124,35 @@ impl Installation {
     }
 }
 
+/// The two halves of an opened store: what is asked, and what is written.
+pub struct Backend {
+    pub store: Arc<dyn Store>,
+    pub writer: Box<dyn Committer>,
+}
+
 impl App {
     /// Opens a data folder and starts its sequencer.
     ///
     /// # Errors
     /// [`ComposeError`].
     pub fn open(data: &Path, config: &Config, ambient: Ambient) -> Result<Arc<Self>, ComposeError> {
+        Self::open_with(data, config, ambient, Synchronous::Full, |backend| backend)
+    }
+
+    /// The same with weaker commits (for the test that shows that this is noticed),
+    /// or over a backend that `wrap` may stand something in front of: how one
+    /// counts, holds up or fails what is asked of a store.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    #[doc(hidden)]
+    pub fn open_with(
+        data: &Path,
+        config: &Config,
+        ambient: Ambient,
+        synchronous: Synchronous,
+        wrap: impl FnOnce(Backend) -> Backend,
+    ) -> Result<Arc<Self>, ComposeError> {
         let Installation { vault, log_key, secret, folder, anchor, .. } = Installation::open(data, config, &ambient)?;
         let options = OpenOptions {
             vault: vault.clone(),
@@ -126,9 +160,10 @@ impl App {
             secret: secret.clone(),
             anchor,
             readers: config.store.readers as usize,
-            synchronous: Synchronous::Full,
+            synchronous,
         };
         let Opened { store, writer, tokens } = EmbeddedStore::open(folder, options)?;
+        let Backend { store, writer } = wrap(Backend { store, writer });
         let sequencer = Sequencer::start(writer, ambient.clock.clone(), config.ingest.queue_max)?;
         Ok(Arc::new(Self {
             store,
@@ -139,6 +174,7 @@ impl App {
             tokens: TokenBook::new(tokens)?,
             log_key,
             identity: IngestIdentity::new(secret),
+            refusals: Refusals::default(),
             ledger_public: match config.ledger.public {
                 PublicLedger::None => LedgerPublic::None,
                 PublicLedger::Checkpoint => LedgerPublic::Checkpoint,

@@ -1,11 +1,11 @@
 //! The ledger for those who check it: checkpoint, tiles, bundles, proofs, openings.
 use std::sync::Arc;
 
-use super::{App, AppError, Code, View, ingest::permit};
+use super::{App, AppError, Code, View};
 use crate::{
     access::{Action, Principal},
     domain::{
-        catalog::PartState,
+        catalog::{EntryFacts, PartState},
         entry::{Opening, OpeningPart, PartState as OpeningState},
         id::EntryIndex,
     },
@@ -83,38 +83,56 @@ impl App {
     /// # Errors
     /// `NOT_FOUND` beyond the head.
     pub async fn tlog_proof(&self, index: EntryIndex) -> Result<String, AppError> {
-        Ok(self.prove(index, None).await?.tlog_proof)
+        let proof = self.prove(&[index], None).await?.pop().unwrap_or_else(|| Err(no_entry(index, self.ledger_size())))?;
+        Ok(proof.tlog_proof)
     }
 
-    async fn prove(&self, index: EntryIndex, size: Option<u64>) -> Result<InclusionProofFacts, AppError> {
-        let head = self.store.head();
-        let logs = self.store.logs();
-        let (span, own) = logs.locate(index).filter(|_| index < head.size).ok_or_else(|| no_entry(index, head.size))?;
-        let published = self.covering(own).await?;
-        let snapshot = self.store.snapshot().await?;
-        let (size, note) = match size {
-            None => (published.size, published.note.clone()),
-            Some(size) => {
-                let committed = head.size - span.first;
-                if size <= own || size > committed {
-                    return Err(AppError::bad_input(format!("`size` must be over {own} and at most {committed}")).at("size"));
+    /// Proves entries in one tree, each by itself; together they are one question
+    /// to the store of each kind.
+    async fn prove(&self, indexes: &[EntryIndex], size: Option<u64>) -> Result<Vec<Result<InclusionProofFacts, AppError>>, AppError> {
+        let (head, logs) = (self.store.head(), self.store.logs());
+        let place = |index: &EntryIndex| {
+            let (span, own) = logs.locate(*index).filter(|_| *index < head.size).ok_or_else(|| no_entry(*index, head.size))?;
+            let committed = head.size - span.first;
+            match size {
+                Some(size) if size <= own || size > committed => {
+                    Err(AppError::bad_input(format!("`size` must be over {own} and at most {committed}")).at("size"))
                 }
-                if size == published.size {
-                    (size, published.note.clone())
-                } else {
-                    let checkpoint = Checkpoint { origin: self.origin(), size, root: snapshot.root_at(size).await? };
-                    let note = checkpoint.sign(&self.log_key).map_err(|e| AppError {
-                        source: Some(Box::new(e)),
-                        ..AppError::new(Code::Internal, "the proof could not be signed")
-                    })?;
-                    (size, note)
-                }
+                _ => Ok((*index, own)),
             }
         };
-        let hashes = snapshot.inclusion(own, size).await?;
-        let entry = snapshot.entries(&[index], Readable::default()).await?.pop().flatten().ok_or_else(|| no_entry(index, head.size))?;
-        let tlog_proof = TlogProof::new(own, hashes.clone(), note).to_string();
-        Ok(InclusionProofFacts { index, size, leaf_hash: entry.leaf_hash, hashes, tlog_proof })
+        let places: Vec<_> = indexes.iter().map(place).collect();
+        let there: Vec<(EntryIndex, u64)> = places.iter().flatten().copied().collect();
+        let mut proofs = self.prove_there(&there, size).await?.into_iter();
+        let next = |place: Result<_, AppError>| place.and_then(|(index, _)| proofs.next().ok_or_else(|| no_entry(index, head.size)));
+        Ok(places.into_iter().map(next).collect())
+    }
+
+    /// The same for entries (index over all logs, index in its own) known to be in the tree.
+    async fn prove_there(&self, entries: &[(EntryIndex, u64)], size: Option<u64>) -> Result<Vec<InclusionProofFacts>, AppError> {
+        let Some(last) = entries.iter().map(|(_, own)| *own).max() else { return Ok(Vec::new()) };
+        let published = self.covering(last).await?;
+        let snapshot = self.store.snapshot().await?;
+        let (size, note) = match size {
+            Some(size) if size != published.size => {
+                let checkpoint = Checkpoint { origin: self.origin(), size, root: snapshot.root_at(size).await? };
+                let note = checkpoint.sign(&self.log_key).map_err(|e| AppError {
+                    source: Some(Box::new(e)),
+                    ..AppError::new(Code::Internal, "the proof could not be signed")
+                })?;
+                (size, note)
+            }
+            _ => (published.size, published.note.clone()),
+        };
+        let (indexes, own): (Vec<_>, Vec<_>) = entries.iter().copied().unzip();
+        let paths = snapshot.inclusions(&own, size).await?;
+        let found = snapshot.entries(&indexes, Readable::default()).await?;
+        let proof = |((index, own), (hashes, entry)): ((EntryIndex, u64), (Vec<Hash>, Option<EntryFacts>))| {
+            let leaf_hash = entry.ok_or_else(|| no_entry(index, size))?.leaf_hash;
+            let tlog_proof = TlogProof::new(own, hashes.clone(), note.clone()).to_string();
+            Ok(InclusionProofFacts { index, size, leaf_hash, hashes, tlog_proof })
+        };
+        entries.iter().copied().zip(paths.into_iter().zip(found)).map(proof).collect()
     }
 
     /// A consistency proof between two sizes of the current log.
@@ -135,7 +153,7 @@ impl App {
     /// # Errors
     /// `NOT_FOUND` beyond the head; `FORBIDDEN` without the right to openings.
     pub async fn opening(&self, by: &Principal, index: EntryIndex) -> Result<String, AppError> {
-        permit(by, Action::ReadLedger, self.ambient.clock.now(), &[])?;
+        self.require(by, Action::ReadLedger)?;
         let readable = super::view::readable(by, self.ambient.clock.now());
         self.open_entry(index, readable).await
     }
@@ -161,16 +179,17 @@ impl App {
 }
 
 impl View {
-    /// An inclusion proof in the current log.
+    /// Inclusion proofs in the current log, in the order asked.
     ///
     /// # Errors
-    /// `NOT_FOUND` beyond the head; `BAD_USER_INPUT` for a size that does not hold
-    /// the entry; `FORBIDDEN` for who may read neither entries nor the ledger.
-    pub async fn proof(&self, index: EntryIndex, size: Option<u64>) -> Result<InclusionProofFacts, AppError> {
+    /// Of each: `NOT_FOUND` beyond the head, `BAD_USER_INPUT` for a size that does
+    /// not hold the entry. Of all: `FORBIDDEN` for who may read neither entries nor
+    /// the ledger.
+    pub async fn proofs(&self, indexes: &[EntryIndex], size: Option<u64>) -> Result<Vec<Result<InclusionProofFacts, AppError>>, AppError> {
         // Whoever may read entries may have proved what they read; others need the ledger's own right.
         if !self.may(Action::ReadCore) {
             self.require(Action::ReadLedger)?;
         }
-        self.app().prove(index, size).await
+        self.app().prove(indexes, size).await
     }
 }

@@ -5,6 +5,7 @@ mod error;
 pub mod ingest;
 pub mod ledger_access;
 pub mod rebuild;
+pub mod refusals;
 pub mod sequencer;
 pub mod tokens;
 pub mod verify;
@@ -21,7 +22,7 @@ use crate::{
     domain::{
         assertion::Digest,
         id::{EntryId, EntryIndex},
-        time::Micros,
+        time::{FOREVER, Micros},
     },
     store::Store,
     vault::Vault,
@@ -75,6 +76,17 @@ pub struct App {
     pub(crate) log_key: Arc<crate::ledger::LogKey>,
     pub(crate) identity: ingest::IngestIdentity,
     pub(crate) ledger_public: ledger_access::LedgerPublic,
+    pub(crate) refusals: refusals::Refusals,
+}
+
+/// An error and everything behind it, for the log.
+fn error_chain(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    for e in std::iter::successors(e.source(), |e| e.source()) {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+    }
+    text
 }
 
 /// Whether requests can be answered.
@@ -109,16 +121,28 @@ impl App {
 
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        if self.store.stopped() { Readiness::Stopped } else { Readiness::Ready }
+        if self.store.stopped() || self.sequencer.stopped() { Readiness::Stopped } else { Readiness::Ready }
     }
 
-    /// Resolves once a commit has failed; the process should end then.
+    /// Resolves once a write or sync has failed, of the log or of the vault, in a
+    /// commit or beside it; the process should end then.
     pub async fn until_stopped(&self) {
-        let mut stopped = self.sequencer.watch_stopped();
-        if stopped.wait_for(|s| *s).await.is_err() {
-            // The sequencer is gone without a failure: it was drained.
-            std::future::pending::<()>().await;
+        let (mut sequencer, mut store) = (self.sequencer.watch_stopped(), self.store.watch_stopped());
+        // Neither sender goes away while this application lives.
+        tokio::select! {
+            Ok(_) = sequencer.wait_for(|s| *s) => {}
+            Ok(_) = store.wait_for(|s| *s) => {}
+            else => std::future::pending::<()>().await,
         }
+    }
+
+    /// An error of the vault; after one that leaves its files in doubt nothing more is written.
+    fn vault_error(&self, e: crate::vault::VaultError) -> AppError {
+        if e.is_fatal() {
+            tracing::error!(error = %error_chain(&e), "the vault failed; the server stops writing and a restart recovers");
+            self.sequencer.stop();
+        }
+        ingest::sealing(e)
     }
 
     /// A key for one use of this installation, the same on each of its servers and
@@ -130,6 +154,7 @@ impl App {
 
     /// Takes no more writes, commits those that wait, signs a last checkpoint.
     pub fn drain(&self) {
+        self.record_refusals(FOREVER);
         self.sequencer.drain();
     }
 

@@ -47,7 +47,7 @@ struct Failed;
 pub struct Sequencer {
     queue: Mutex<Option<SyncSender<Job>>>,
     active: Arc<AtomicUsize>,
-    stopped: watch::Receiver<bool>,
+    stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -59,10 +59,10 @@ impl Sequencer {
     pub fn start(writer: Box<dyn Committer>, clock: Arc<dyn Clock>, queue_max: usize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(queue_max.max(1));
         let active = Arc::new(AtomicUsize::new(0));
-        let (stop, stopped) = watch::channel(false);
-        let committer = Committing { writer, clock, jobs, active: active.clone(), stop };
+        let stop = watch::Sender::new(false);
+        let committer = Committing { writer, clock, jobs, active: active.clone(), stop: stop.clone() };
         let thread = std::thread::Builder::new().name("sequencer".into()).spawn(move || committer.run())?;
-        Ok(Self { queue: Mutex::new(Some(queue)), active, stopped, thread: Mutex::new(Some(thread)) })
+        Ok(Self { queue: Mutex::new(Some(queue)), active, stop, thread: Mutex::new(Some(thread)) })
     }
 
     /// Hands an act in and waits until it is durable.
@@ -74,6 +74,15 @@ impl Sequencer {
         let _active = Active::enter(&self.active);
         self.hand_in(Job::Act(Box::new(act), reply))?;
         answer.await.map_err(|_| unknown())?.map_err(|Failed| unknown())
+    }
+
+    /// Hands an act in for which nobody waits: of the server's own accord.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`: the queue is full, or the server is stopping.
+    pub fn post(&self, act: Act) -> Result<(), AppError> {
+        let (reply, _) = oneshot::channel();
+        self.hand_in(Job::Act(Box::new(act), reply))
     }
 
     /// A checkpoint that covers every entry acknowledged so far.
@@ -88,21 +97,33 @@ impl Sequencer {
 
     fn hand_in(&self, job: Job) -> Result<(), AppError> {
         let queue = self.queue.lock().clone();
+        let failed = || AppError::unavailable("the server has stopped writing after a failed write; it recovers at the next start", 5);
         let stopping = || AppError::unavailable("the server is stopping; try again", RETRY_AFTER_S);
-        match queue.ok_or_else(stopping)?.try_send(job) {
+        match queue.ok_or_else(|| if self.stopped() { failed() } else { stopping() })?.try_send(job) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 metrics::counter!(crate::telemetry::name::QUEUE_FULL).increment(1);
                 Err(AppError::unavailable("more events are waiting than the server takes at once; try again", RETRY_AFTER_S))
             }
-            Err(TrySendError::Disconnected(_)) => Err(AppError::unavailable("the server has stopped writing after a failed commit", 5)),
+            Err(TrySendError::Disconnected(_)) => Err(failed()),
         }
     }
 
     /// Turns true once a commit has failed: the process should end.
     #[must_use]
     pub fn watch_stopped(&self) -> watch::Receiver<bool> {
-        self.stopped.clone()
+        self.stop.subscribe()
+    }
+
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Takes no more acts, for a reason outside the log: what acts need could not be written.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+        drop(self.queue.lock().take());
     }
 
     /// Takes no more acts, finishes those that wait, publishes a checkpoint.
@@ -255,16 +276,7 @@ impl Committing {
     }
 
     fn give_up(&self, e: &crate::store::write::CommitError) {
-        let mut chain = String::new();
-        let mut source: Option<&dyn std::error::Error> = Some(e);
-        while let Some(s) = source {
-            if !chain.is_empty() {
-                chain.push_str(": ");
-            }
-            chain.push_str(&s.to_string());
-            source = s.source();
-        }
-        tracing::error!(error = chain, "a commit failed; the server stops writing and a restart recovers");
+        tracing::error!(error = super::error_chain(e), "a commit failed; the server stops writing and a restart recovers");
         self.stop.send_replace(true);
     }
 }

@@ -8,10 +8,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use smallvec::smallvec;
 
-use super::{
-    App, AppError, Code, Receipt,
-    ingest::{permit, receipt, sealing},
-};
+use super::{App, AppError, Code, Receipt, ingest::receipt};
 use crate::{
     access::{Action, Principal, Role, RoleSet, Scope, Token, TokenDigest},
     domain::{
@@ -145,12 +142,11 @@ impl App {
     /// # Errors
     /// `UNAUTHENTICATED` for one that is malformed, unknown, revoked or expired.
     pub fn authenticate(&self, bearer: &str) -> Result<Arc<Principal>, AppError> {
-        let refuse = |why: &str| AppError::new(Code::Unauthenticated, why);
-        let token = Token::parse(bearer).map_err(|e| refuse(&e.to_string()))?;
+        let token = Token::parse(bearer).map_err(|e| self.unauthenticated(None, e.to_string()))?;
         let book = self.tokens.by_digest.load();
-        let principal = book.get(&token.digest()).ok_or_else(|| refuse("the token is not known or was revoked"))?;
+        let principal = book.get(&token.digest()).ok_or_else(|| self.unauthenticated(None, "the token is not known or was revoked"))?;
         if principal.expires.is_some_and(|end| end <= self.ambient.clock.now()) {
-            return Err(refuse("the token has expired"));
+            return Err(self.unauthenticated(Some(principal), "the token has expired"));
         }
         Ok(principal.clone())
     }
@@ -160,7 +156,7 @@ impl App {
     /// # Errors
     /// `FORBIDDEN`, `BAD_USER_INPUT`, `UNAVAILABLE`.
     pub async fn create_token(&self, by: &Principal, new: NewToken) -> Result<(String, TokenFacts, Receipt), AppError> {
-        permit(by, Action::ManageTokens, self.ambient.clock.now(), &[])?;
+        self.require(by, Action::ManageTokens)?;
         self.make_token(Some(by), new).await
     }
 
@@ -191,8 +187,12 @@ impl App {
         }
         let identifier = if new.person { Identifier::new(IdentifierKind::Account, "", &new.actor) } else { service(&new.actor) };
         let identifier = identifier.map_err(|e| AppError::bad_input(e.to_string()).at("input.actor"))?;
-        let actor =
-            self.vault.handles_for(&[identifier]).map_err(sealing)?.pop().ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
+        let actor = self
+            .vault
+            .handles_for(&[identifier])
+            .map_err(|e| self.vault_error(e))?
+            .pop()
+            .ok_or_else(|| AppError::new(Code::Internal, "no handle"))?;
         let token = Token::generate(&*self.ambient.entropy);
         let mut roles: Vec<&'static str> = new.roles.iter().map(|r| r.word()).collect();
         roles.sort_unstable();
@@ -232,7 +232,7 @@ impl App {
     /// # Errors
     /// `FORBIDDEN`, `NOT_FOUND`, `CONFLICT` when it was revoked before.
     pub async fn revoke_token(&self, by: &Principal, id: TokenId, reason: &str) -> Result<Receipt, AppError> {
-        permit(by, Action::ManageTokens, self.ambient.clock.now(), &[])?;
+        self.require(by, Action::ManageTokens)?;
         self.end_token(Some(by), id, reason).await
     }
 
@@ -277,7 +277,7 @@ impl App {
     /// # Errors
     /// `FORBIDDEN`.
     pub async fn tokens(&self, by: &Principal) -> Result<Vec<TokenFacts>, AppError> {
-        permit(by, Action::ReadTokens, self.ambient.clock.now(), &[])?;
+        self.require(by, Action::ReadTokens)?;
         Ok(self.tokens_locally())
     }
 
@@ -310,7 +310,10 @@ impl App {
             event_type,
             time: now,
             actor: by.map(|p| p.actor),
-            parts: smallvec![part(0, PartClass::Core, &core).map_err(sealing)?, part(1, PartClass::Rest, &rest).map_err(sealing)?],
+            parts: smallvec![
+                part(0, PartClass::Core, &core).map_err(|e| self.vault_error(e))?,
+                part(1, PartClass::Rest, &rest).map_err(|e| self.vault_error(e))?
+            ],
             concerns: by.filter(|p| p.person).map(|p| p.actor).into_iter().collect(),
             duplicate: None,
             change,

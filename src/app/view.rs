@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{App, AppError, Code, ingest::permit};
+use super::{App, AppError, Code};
 use crate::{
     access::{Action, Attributes, Principal, decide},
     domain::{
@@ -78,7 +78,7 @@ impl View {
     }
 
     pub(super) fn require(&self, action: Action) -> Result<(), AppError> {
-        permit(&self.principal, action, self.now, &[])
+        self.app.permit(&self.principal, action, self.now, &[])
     }
 
     /// Which parts the caller may read.
@@ -214,10 +214,10 @@ impl View {
         Ok(self.snapshot.received(indexes, self.readable()).await?)
     }
 
-    /// Inclusion proof in the current log; covers the entry by publishing a checkpoint first if none does.
-    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, AppError> {
-        self.require(Action::ReadLedger)?;
-        Ok(self.snapshot.inclusion(index, size).await?)
+    /// The same with people's handles in place of their values.
+    pub async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, AppError> {
+        self.require(Action::ReadOperational)?;
+        Ok(self.snapshot.shown(indexes).await?)
     }
 
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, AppError> {

@@ -93,11 +93,15 @@ fn play(app: &Arc<App>, url: &str, now: crate::domain::time::Micros) -> anyhow::
         let roles: Vec<&str> = p.roles.iter().map(|r| r.word()).collect();
         println!("  {:<28} {token}  {}", roles.join(" + "), p.about);
     }
-    println!("\nQueries to try (paste them into the page, or):");
+    println!("\nQueries to try (the page has them as examples; the engineer and the auditor may ask them all):");
     for q in demo_estate::queries(now) {
-        println!("  # {}", q.title());
+        println!("  # {}\n  {}", q.title(), q.line());
+        if q.variables.as_object().is_some_and(|v| !v.is_empty()) {
+            println!("  variables: {}", q.variables);
+        }
     }
-    println!("\n  curl -s {url}/graphql -H 'authorization: Bearer {reader}' -H 'content-type: application/json' \\");
+    println!("\nOr without the page:");
+    println!("  curl -s {url}/graphql -H 'authorization: Bearer {reader}' -H 'content-type: application/json' \\");
     println!("    -d '{{\"query\":\"{{ artifacts(first: 5) {{ nodes {{ kind namespace name }} }} ledger {{ size rootHash }} }}\"}}'");
     println!("  curl -s {url}/ledger/checkpoint -H 'authorization: Bearer {reader}'");
     println!("  ledgerline verify --url {url} --token {reader}");

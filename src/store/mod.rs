@@ -9,6 +9,7 @@ pub mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::{
     domain::{
@@ -65,6 +66,8 @@ pub trait Store: Send + Sync {
     fn blob(&self, digest: &Digest) -> Option<u32>;
     /// A write failed, so nothing more is written by this process.
     fn stopped(&self) -> bool;
+    /// Tells when that happens.
+    fn watch_stopped(&self) -> watch::Receiver<bool>;
     /// A consistent view of the committed state.
     ///
     /// # Errors
@@ -136,13 +139,15 @@ pub trait Snapshot: Send + Sync {
     async fn entry_page(&self, page: &EntryPage, readable: Readable) -> Result<Vec<EntryFacts>, StoreError>;
     /// The received bytes of entries, put together again; `None` where a part is destroyed or not readable.
     async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+    /// The same with people's handles in place of their values, for whoever may not read those; `None` where it is destroyed.
+    async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
     /// A tile of hashes of the current log as `tlog-tiles` publishes it; `None` when no such tile exists at this size.
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;
     /// An entry bundle (u16 length ‖ leaf)*.
     async fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Inclusion proof of a leaf in the tree of `size` leaves.
-    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError>;
+    /// Inclusion proofs of leaves in the tree of `size` leaves.
+    async fn inclusions(&self, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, StoreError>;
     /// Consistency proof between two sizes.
     async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
 }

@@ -58,3 +58,14 @@ async fn a_repeated_run_of_a_known_job_writes_no_flow() {
     assert_eq!(answer.nodes.len(), 4);
     assert!(answer.edges.iter().all(|e| e.flows.len() == 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_core_part_says_who_sent_the_event() {
+    let world = World::new();
+    world.send(&run_event("START", 1, 10, &["a"], &["b"])).await;
+    let entry = world.view().await.entries(&[0]).await.unwrap().pop().flatten().unwrap();
+    let ledgerline::domain::catalog::PartState::Open { bytes, .. } = &entry.parts[0].state else { panic!("core is open") };
+    let core: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(core["actor"], entry.actor.unwrap().text());
+    assert_eq!(core["job"]["name"], "etl");
+}

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    app::{App, AppError, Code, View},
+    app::{App, AppError, Code, View, ledger_access::InclusionProofFacts},
     domain::{
         catalog::{ArtifactFacts, EntryFacts, RunFacts},
         id::{EntryIndex, NodeId},
@@ -98,9 +98,11 @@ struct RunsOfAt(At, usize, NodeId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct EntryAt(EntryIndex);
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct ReceivedAt(EntryIndex);
+struct ShownAt(EntryIndex);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClaimAt(EntryIndex, i64);
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ProofAt(EntryIndex, Option<u64>);
 
 impl Reading {
     fn new(view: Arc<View>) -> Self {
@@ -145,11 +147,16 @@ impl Reading {
         Ok(indexes.iter().filter_map(|i| found.remove(&EntryAt(*i))).collect())
     }
 
-    /// The received bytes of entries, in the order asked, for operational rights;
-    /// without those that are destroyed.
-    pub async fn received(&self, indexes: &[EntryIndex]) -> Result<Vec<(EntryIndex, Arc<[u8]>)>> {
-        let mut found = self.loader.load_many(indexes.iter().map(|i| ReceivedAt(*i))).await?;
-        Ok(indexes.iter().filter_map(|i| Some((*i, found.remove(&ReceivedAt(*i))?))).collect())
+    /// What entries received, in the order asked, people's values as their handles,
+    /// for operational rights; without those that are destroyed.
+    pub async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<(EntryIndex, Arc<[u8]>)>> {
+        let mut found = self.loader.load_many(indexes.iter().map(|i| ShownAt(*i))).await?;
+        Ok(indexes.iter().filter_map(|i| Some((*i, found.remove(&ShownAt(*i))?))).collect())
+    }
+
+    /// The proof that an entry is in the log; in the tree of `size` entries, where given.
+    pub async fn proof(&self, index: EntryIndex, size: Option<u64>) -> Result<Arc<InclusionProofFacts>> {
+        self.loader.load_one(ProofAt(index, size)).await?.ok_or_else(ApiError::internal)?
     }
 
     /// The claims behind an edge's facts.
@@ -230,13 +237,13 @@ impl Loader<EntryAt> for Batches {
     }
 }
 
-impl Loader<ReceivedAt> for Batches {
+impl Loader<ShownAt> for Batches {
     type Value = Arc<[u8]>;
     type Error = ApiError;
 
-    async fn load(&self, keys: &[ReceivedAt]) -> Result<HashMap<ReceivedAt, Self::Value>> {
+    async fn load(&self, keys: &[ShownAt]) -> Result<HashMap<ShownAt, Self::Value>> {
         let indexes: Vec<_> = keys.iter().map(|k| k.0).collect();
-        let bytes = matched(keys.len(), self.0.received(&indexes).await?)?;
+        let bytes = matched(keys.len(), self.0.shown(&indexes).await?)?;
         Ok(keys.iter().cloned().zip(bytes).filter_map(|(k, b)| Some((k, b?.into()))).collect())
     }
 }
@@ -250,6 +257,21 @@ impl Loader<ClaimAt> for Batches {
         for (size, flows) in groups(keys, |k| (k.0, FlowVersion(k.1))) {
             let claims = matched(flows.len(), self.0.flow_assertions(&flows, size).await?)?;
             found.extend(flows.into_iter().zip(claims).map(|(f, c)| (ClaimAt(size, f.0), Arc::new(c))));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<ProofAt> for Batches {
+    /// Each proof fails by itself: a size that is wrong for one is right for others.
+    type Value = Result<Arc<InclusionProofFacts>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ProofAt]) -> Result<HashMap<ProofAt, Self::Value>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for (size, indexes) in groups(keys, |k| (k.1, k.0)) {
+            let proofs = matched(indexes.len(), self.0.proofs(&indexes, size).await?)?;
+            found.extend(indexes.into_iter().zip(proofs).map(|(i, p)| (ProofAt(i, size), p.map(Arc::new).map_err(ApiError::from))));
         }
         Ok(found)
     }

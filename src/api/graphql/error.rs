@@ -30,12 +30,6 @@ impl ApiError {
         AppError::bad_input(message).at(argument).into()
     }
 
-    /// Something that the caller's roles do not permit.
-    #[must_use]
-    pub fn forbidden(message: impl Into<String>) -> Self {
-        AppError::new(Code::Forbidden, message).into()
-    }
-
     /// Something that contradicts itself inside.
     #[must_use]
     pub fn internal() -> Self {

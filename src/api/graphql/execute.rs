@@ -16,6 +16,7 @@ use super::{
     context::RequestContext,
     error::{self, ApiError},
     limits,
+    mask::{self, Vocabulary},
     settings::GraphqlSettings,
 };
 use crate::app::{AppError, Code};
@@ -167,6 +168,7 @@ pub enum Kind {
 pub struct Executor {
     schema: Schema,
     settings: GraphqlSettings,
+    vocabulary: Vocabulary,
 }
 
 impl Executor {
@@ -176,7 +178,9 @@ impl Executor {
         if !settings.introspection {
             builder = builder.disable_introspection();
         }
-        Self { schema: builder.finish(), settings }
+        let schema = builder.finish();
+        let vocabulary = Vocabulary::of(&schema.sdl());
+        Self { schema, settings, vocabulary }
     }
 
     #[must_use]
@@ -208,6 +212,7 @@ impl Executor {
             }
             Err(error) => Response::from_errors(vec![error]),
         };
+        self.vocabulary.mask_errors(&mut response.errors);
         error::finish(&mut response.errors, correlation_id, self.settings.complexity_max);
         Ok(response)
     }
@@ -218,7 +223,7 @@ impl Executor {
             ServerError { extensions: e.extensions, ..ServerError::new(e.message, None) }
         };
         limits::check_text(query, &self.settings).map_err(refused)?;
-        let document = parse_query(query).map_err(ServerError::from)?;
+        let document = parse_query(query).map_err(mask::syntax)?;
         limits::check_document(&document, &self.settings).map_err(refused)?;
         Ok(document)
     }

@@ -188,14 +188,17 @@ fn node_id(argument: &str, id: &str) -> Result<Reference> {
         "dataset" | "job" => {
             let kind = if word == "job" { kind::ArtifactKind::Job } else { kind::ArtifactKind::Dataset };
             for i in split(rest) {
-                ways.push(Reference::Named(kind, name(argument, rest[..i].to_owned(), rest[i + 1..].to_owned())?));
+                // A split that makes a name longer than names are is no way to read it.
+                ways.extend(name(argument, rest[..i].to_owned(), rest[i + 1..].to_owned()).map(|n| Reference::Named(kind, n)));
             }
         }
         "datasetField" => {
             'ways: for j in split(rest) {
                 for i in split(&rest[..j]) {
-                    let dataset = name(argument, rest[..i].to_owned(), rest[i + 1..j].to_owned())?;
-                    if j + 1 < rest.len() {
+                    let dataset = name(argument, rest[..i].to_owned(), rest[i + 1..j].to_owned());
+                    if let Ok(dataset) = dataset
+                        && j + 1 < rest.len()
+                    {
                         ways.push(Reference::Field { dataset, field: rest[j + 1..].into() });
                     }
                     if ways.len() == SPLITS_MAX {

@@ -7,6 +7,7 @@ pub mod execute;
 pub mod id;
 pub mod input;
 pub mod limits;
+pub mod mask;
 pub mod mutation;
 pub mod query;
 pub mod raw;

@@ -226,9 +226,8 @@ impl Query {
 
     /// The ledger, as this request reads it.
     async fn ledger(&self, ctx: &Context<'_>) -> Result<Ledger> {
-        if !request(ctx)?.principal.may(Action::ReadLedgerHead) {
-            return Err(ApiError::forbidden("no role of the token reads the ledger's head"));
-        }
+        let request = request(ctx)?;
+        request.app.require(&request.principal, Action::ReadLedgerHead)?;
         Ok(Ledger(reading(ctx).await?.view.head()))
     }
 

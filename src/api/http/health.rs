@@ -8,10 +8,7 @@ use super::{
     answer::{Failure, Outcome, not_found},
     auth,
 };
-use crate::{
-    access::Action,
-    app::{AppError, Code, Readiness},
-};
+use crate::{access::Action, app::Readiness};
 
 /// Whether a restart would not help: fails once the store has stopped.
 pub async fn livez(shared: Data<Shared>) -> HttpResponse {
@@ -46,10 +43,11 @@ fn told(status: StatusCode, word: &str, reason: Option<&str>) -> HttpResponse {
 pub async fn metrics(request: HttpRequest, shared: Data<Shared>) -> Outcome {
     let Some(metrics) = &shared.settings.metrics else { return not_found().into_inner() };
     let permitted = || -> Result<(), Failure> {
-        if shared.settings.metrics_public || auth::principal(&request, shared.cell.app()?)?.may(Action::ReadMetrics) {
+        if shared.settings.metrics_public {
             return Ok(());
         }
-        Err(AppError::new(Code::Forbidden, "no role of the token reads metrics").into())
+        let app = shared.cell.app()?;
+        Ok(app.require(&*auth::principal(&request, app)?, Action::ReadMetrics)?)
     };
     Outcome(permitted().map(|()| HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())))
 }

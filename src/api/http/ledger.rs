@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     access::Action,
-    app::{App, AppError, Code, ledger_access::LedgerPublic},
+    app::{App, Code, ledger_access::LedgerPublic},
     ledger::{TilePath, encode_hash},
 };
 
@@ -50,8 +50,8 @@ fn enter(request: &HttpRequest, app: &App, share: Share) -> Result<HttpResponseB
     if !(public && auth::is_anonymous(request)) {
         let principal = auth::principal(request, app)?;
         let action = if share == Share::Head { Action::ReadLedgerHead } else { Action::ReadLedger };
-        if !public && !principal.may(action) {
-            return Err(AppError::new(Code::Forbidden, "no role of the token reads the ledger").into());
+        if !public {
+            app.require(&principal, action)?;
         }
     }
     let size = app.ledger_size();

@@ -14,11 +14,12 @@ const draw = (tag, attributes, ...children) => {
 };
 
 // --- examples -------------------------------------------------------------
-const DATASET = '{ dataset: { namespace: "bi://reports.shop.example.org", name: "finance/Revenue by day" } }';
+// The queries of `seeds/demo/queries`; a test holds the two against each other.
+const daysAgo = (days) => new Date(Date.now() - days * 86400000).toISOString();
 const EXAMPLES = [
-  ["Where does this come from?", `query WhereFrom {
+  ["Where do the numbers of the board's page come from?", `query WhereFrom {
   lineage(
-    from: [${DATASET}]
+    from: [{ dataset: { namespace: "bi://reports.shop.example.org", name: "finance/Revenue by day" } }]
     options: { direction: UPSTREAM, depth: 20 }
   ) {
     nodes { id kind namespace name depth }
@@ -27,38 +28,51 @@ const EXAMPLES = [
     asOf { validAt ledgerSize rootHash }
   }
 }`, {}],
-  ["Where does this column go, and where is it hidden?", `query WhereTo($start: ArtifactRef!) {
-  lineage(from: [$start], options: { direction: DOWNSTREAM, depth: 20, level: FIELD }) {
-    nodes { id kind namespace name depth }
-    edges { from to kind transformations { type subtype masking } }
-    completeness { status reasons }
-  }
-}`, { start: { field: { namespace: "studio://shop.example.org", dataset: "order-form/orders", field: "email" } } }],
-  ["What did it hang on at some time?", `query Before($validAt: DateTime!) {
+  ["Where do customers' e-mail addresses go, column by column, and where are they hidden?", `query WhereDoesAnAddressGo {
   lineage(
-    from: [${DATASET}]
-    options: { direction: BOTH, depth: 3 }
-    asOf: { validAt: $validAt }
+    from: [{ field: { namespace: "studio://shop.example.org", dataset: "order-form/orders", field: "email" } }]
+    options: { direction: DOWNSTREAM, depth: 20, level: FIELD }
   ) {
     nodes { id kind namespace name depth }
-    edges { from to kind }
-    completeness { status prunedByTime }
+    edges { from to kind transformations { type subtype masking } }
+    completeness { status reasons nodesVisited }
   }
-}`, { validAt: "2026-01-31T00:00:00Z" }],
-  ["What is there?", `query Catalog {
-  artifacts(first: 20) {
+}`, {}],
+  ["What did the payments table hang on before and after it was renamed?", `query BeforeTheRename($before: DateTime!, $after: DateTime!) {
+  before: lineage(
+    from: [{ dataset: { namespace: "snowflake://shop-eu1", name: "RAW.SHOP.PAYMENT_LINES" } }]
+    options: { direction: BOTH, depth: 2 }
+    asOf: { validAt: $before }
+  ) { nodes { id kind namespace name depth aliases { name } } edges { from to } completeness { status prunedByTime } }
+  after: lineage(
+    from: [{ dataset: { namespace: "snowflake://shop-eu1", name: "RAW.SHOP.PAYMENTS" } }]
+    options: { direction: BOTH, depth: 2 }
+    asOf: { validAt: $after }
+  ) { nodes { id kind namespace name depth aliases { name } } edges { from to } completeness { status prunedByTime } }
+}`, { before: daysAgo(50), after: daysAgo(40) }],
+  ["Which loads and tests failed lately, and what did they say?", `query WhatFailed {
+  loads: artifact(ref: { job: { namespace: "airflow://etl.shop.example.org", name: "nightly.load_payments" } }) {
+    runs(first: 30) { runId state startedAt endedAt facets { name json } }
+  }
+  tests: artifact(ref: { job: { namespace: "dbt://shop", name: "shop.test.fct_orders" } }) {
+    runs(first: 10) { runId state startedAt endedAt inputFacets { dataset { name } name json } }
+  }
+}`, {}],
+  ["What is there? The first page of the catalog.", `query Catalog($first: Int) {
+  artifacts(first: $first) {
     edges { cursor node { id kind namespace name } }
     pageInfo { hasNextPage endCursor }
   }
-}`, {}],
-  ["What was written last?", `query Events {
-  events(first: 5) {
+}`, { first: 20 }],
+  ["What does the ledger say? Its head, and some entries with their parts.", `query LedgerEntries($first: Int) {
+  ledger { origin size rootHash checkpoint }
+  events(first: $first) {
     edges { node { index type time recordedAt source leafHash parts { class state commitment } } }
     pageInfo { hasNextPage endCursor }
   }
-}`, {}],
-  ["Is it really in the log?", `query Proof($index: Long!) {
-  event(index: $index) { index leaf leafHash proof { size hashes tlogProof } }
+}`, { first: 5 }],
+  ["Is an event really in the log? A proof that needs no trust in this server.", `query Proof($index: Long!) {
+  event(index: $index) { index type leaf leafHash proof { size hashes tlogProof } }
   ledger { vkey checkpoint }
 }`, { index: 0 }],
 ];

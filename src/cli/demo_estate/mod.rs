@@ -98,11 +98,18 @@ impl Query {
     pub fn title(&self) -> &'static str {
         self.text.lines().next().unwrap_or_default().trim_start_matches(['#', ' '])
     }
+
+    /// The query alone, on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let lines = self.text.lines().filter(|l| !l.starts_with('#'));
+        lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The queries, with variables that fit a history that ends at `now`.
 #[must_use]
-pub fn queries(now: Micros) -> [Query; 6] {
+pub fn queries(now: Micros) -> [Query; 7] {
     let days_ago = |days: i64| Micros(now.0 - days * DAY).rfc3339();
     [
         Query { name: "where-from", text: include_str!("../../../seeds/demo/queries/where-from.graphql"), variables: json!({}) },
@@ -116,10 +123,11 @@ pub fn queries(now: Micros) -> [Query; 6] {
             text: include_str!("../../../seeds/demo/queries/before-the-rename.graphql"),
             variables: json!({ "before": days_ago(50), "after": days_ago(40) }),
         },
+        Query { name: "what-failed", text: include_str!("../../../seeds/demo/queries/what-failed.graphql"), variables: json!({}) },
         Query { name: "catalog", text: include_str!("../../../seeds/demo/queries/catalog.graphql"), variables: json!({ "first": 20 }) },
         Query {
-            name: "latest-events",
-            text: include_str!("../../../seeds/demo/queries/latest-events.graphql"),
+            name: "ledger-entries",
+            text: include_str!("../../../seeds/demo/queries/ledger-entries.graphql"),
             variables: json!({ "first": 5 }),
         },
         Query { name: "proof", text: include_str!("../../../seeds/demo/queries/proof.graphql"), variables: json!({ "index": 0 }) },

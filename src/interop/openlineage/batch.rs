@@ -9,11 +9,13 @@ use super::{
 ///
 /// `application/x-ndjson` (also `ndjson`, `jsonl`, `json-seq`-like names ending in
 /// `lines`) is one event a line, blank lines left out. Anything else is looked at:
-/// what begins with `[` is an array, other JSON one event, other types lines.
+/// what begins with `[` is an array, other JSON one event, other types lines. A
+/// byte order mark in front is ignored, as RFC 8259 §8.1 lets readers do.
 #[must_use]
 pub fn batch<'a>(body: &'a [u8], content_type: Option<&str>) -> Batch<'a> {
     let media_type = content_type.map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()).unwrap_or_default();
     let lines = ["ndjson", "jsonl", "jsonlines", "json-lines"].iter().any(|suffix| media_type.ends_with(suffix));
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let start = body.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(body.len());
     let rest = body.get(start..).unwrap_or_default();
     let form = match rest.first() {
@@ -206,6 +208,9 @@ mod tests {
             );
         }
         assert_eq!(split("[1]\n[2]", Some("application/x-ndjson")).len(), 2);
+        for kind in ["application/x-ndjson", "application/json"] {
+            assert_eq!(split("\u{feff}{\"a\":1}", Some(kind)), [Ok("{\"a\":1}".into())]);
+        }
     }
 
     #[test]

@@ -36,10 +36,14 @@ pub(super) struct Written {
     pub(super) varying: Vec<Range<usize>>,
 }
 
-/// Writes members in sorted order, as they stand here.
-pub(super) fn write(a: &Assertion) -> Written {
+/// Writes members in sorted order, as they stand here. `actor`: who sent the event.
+pub(super) fn write(a: &Assertion, actor: Option<Handle>) -> Written {
     let mut w = Writer { out: Vec::with_capacity(1024), varying: Vec::new(), first: true };
     w.open(b'{');
+    if let Some(actor) = actor {
+        w.key("actor");
+        w.varying(|w| w.text(&actor.text()));
+    }
     if let Some(dataset) = &a.dataset {
         w.key("dataset");
         w.entity(dataset);
@@ -383,7 +387,7 @@ mod tests {
     #[test]
     fn a_small_core_is_these_bytes() {
         let a = bare(Subject::Run { run_id: "r".into(), state: RunState::Fail });
-        let written = write(&a);
+        let written = write(&a, None);
         assert_eq!(
             String::from_utf8(written.bytes.clone()).expect("UTF-8"),
             r#"{"digest":"__________________________________________8","eventType":"FAIL","job":{"name":"j\n\"é\"","namespace":"ns"},"nominal":{"end":"1969-12-31T23:59:59.999999Z"},"outputs":[],"runId":"r","source":{"integration":"i","producer":"p"},"time":"2023-11-14T22:13:20.000001Z","type":"openlineage.run.v1"}"#
@@ -397,7 +401,7 @@ mod tests {
     fn design_time_subjects_come_back_too_and_damage_is_told() {
         for subject in [Subject::Job, Subject::Dataset] {
             let a = bare(subject);
-            assert_eq!(read_core(&write(&a).bytes), Ok(a));
+            assert_eq!(read_core(&write(&a, Some(Handle([7; 16]))).bytes), Ok(a));
         }
         let error = read_core(br#"{"type":"openlineage.job.v1","time":"x"}"#).expect_err("damaged");
         assert_eq!(error.to_string(), "a missing member at `/source` of a core part");

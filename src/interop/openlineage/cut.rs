@@ -64,6 +64,16 @@ impl<'a> Reading<'a> {
     /// If there are more or fewer handles: a value would stay in `rest`.
     #[must_use]
     pub fn cut(&self, source: &Source, handles: &[Handle]) -> Cut<'a> {
+        self.cut_by(None, source, handles)
+    }
+
+    /// As [`Self::cut`], with the handle of who sent the event in `core`: so the
+    /// entry commits to it.
+    ///
+    /// # Panics
+    /// As [`Self::cut`].
+    #[must_use]
+    pub fn cut_by(&self, actor: Option<Handle>, source: &Source, handles: &[Handle]) -> Cut<'a> {
         assert_eq!(handles.len(), self.people.len(), "one handle for each value that names a person");
         let substitutes: Vec<Substitute> =
             self.people.iter().zip(handles).map(|(p, handle)| Substitute { span: p.span.clone(), handle: *handle }).collect();
@@ -81,7 +91,7 @@ impl<'a> Reading<'a> {
         let Cutter { mut holes, mut varying, blobs, .. } = cutter;
         holes.sort_unstable_by_key(|h| h.span.start);
         varying.sort_unstable_by_key(|r| r.start);
-        let core = core_part::write(&assertion);
+        let core = core_part::write(&assertion, actor);
         let prefix = prefix(&core, self.body(), &holes, &varying, &people);
         Cut {
             rest: rest::write(self.body(), &holes),

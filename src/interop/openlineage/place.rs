@@ -28,6 +28,8 @@ pub enum Place {
 pub struct FacetAtPlace<'a> {
     pub place: Place,
     pub name: Cow<'a, str>,
+    /// Namespace and name of the dataset that it is about; none of runs and jobs.
+    pub dataset: Option<(Cow<'a, str>, Cow<'a, str>)>,
     /// Its bytes as they stand in the event.
     pub raw: &'a str,
 }
@@ -52,25 +54,31 @@ struct List<'d, 'a> {
     found: Vec<FacetAtPlace<'a>>,
 }
 
-impl List<'_, '_> {
+impl<'a> List<'_, 'a> {
     fn of(&mut self, member: &str, place: Place) {
         if let Some(id) = self.doc.get(0, member) {
-            self.facets(id, "facets", place);
+            self.facets(id, "facets", place, (place == Place::Dataset).then_some(id));
         }
     }
 
     fn side(&mut self, side: &str, side_facets: &str, place: fn(usize) -> Place, side_place: fn(usize) -> Place) {
         let Some(id) = self.doc.get(0, side) else { return };
         for (i, dataset) in self.doc.elements(id).enumerate() {
-            self.facets(dataset, "facets", place(i));
-            self.facets(dataset, side_facets, side_place(i));
+            self.facets(dataset, "facets", place(i), Some(dataset));
+            self.facets(dataset, side_facets, side_place(i), Some(dataset));
         }
     }
 
-    fn facets(&mut self, of: Id, member: &str, place: Place) {
+    fn facets(&mut self, of: Id, member: &str, place: Place, dataset: Option<Id>) {
         let Some(facets) = self.doc.get(of, member) else { return };
-        let found =
-            self.doc.members(facets).map(|(key, value)| FacetAtPlace { place, name: self.doc.lossy(key), raw: self.doc.raw(value) });
+        let text = |id, member| self.doc.get_string(id, member);
+        let dataset: Option<(Cow<'a, str>, Cow<'a, str>)> = dataset.and_then(|id| Some((text(id, "namespace")?, text(id, "name")?)));
+        let found = self.doc.members(facets).map(|(key, value)| FacetAtPlace {
+            place,
+            name: self.doc.lossy(key),
+            dataset: dataset.clone(),
+            raw: self.doc.raw(value),
+        });
         self.found.extend(found);
     }
 }

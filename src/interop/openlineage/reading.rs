@@ -2,12 +2,14 @@
 use std::borrow::Cow;
 
 use super::{
+    facets,
     people::PersonValue,
     refusal::Warning,
     tape::{Doc, Id},
 };
 use crate::domain::{
     assertion::{Digest, Lifecycle, ParentRun, Subject},
+    name::Name,
     time::Micros,
 };
 
@@ -105,9 +107,33 @@ impl<'a> Reading<'a> {
         sides.chain(&self.dataset).map(|d| (d.namespace.as_ref(), d.name.as_ref()))
     }
 
-    /// Every namespace that the event speaks about, for the check of a token's scope.
+    /// The namespaces of its job and datasets, for the check of a token's scope;
+    /// what facets name beyond them tells [`Self::named_by_facets`].
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
         self.job_name().into_iter().chain(self.dataset_names()).map(|(namespace, _)| namespace)
+    }
+
+    /// The datasets that facets act on or read from beside the event's own: names
+    /// that `symlinks` joins, that a rename ends, that `columnLineage` reads.
+    #[must_use]
+    pub fn named_by_facets(&self) -> Vec<Name> {
+        let entities = self.job.iter().chain(self.inputs.iter().flatten()).chain(self.outputs.iter().flatten()).chain(&self.dataset);
+        let mut names = Vec::new();
+        for entity in entities {
+            names.extend(entity.lifecycle.as_ref().and_then(|l| l.previous.clone()));
+            for facet in entity.facets.iter().filter(|f| !f.deleted) {
+                let raw = || self.doc.raw(facet.value).as_bytes();
+                match facet.name.as_ref() {
+                    "symlinks" => names.extend(facets::symlinks(raw()).into_iter().map(|s| s.name)),
+                    "columnLineage" => {
+                        let lineage = facets::column_lineage(raw()).unwrap_or_default();
+                        names.extend(lineage.fields.into_iter().flat_map(|f| f.inputs).chain(lineage.dataset).map(|i| i.dataset));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        names
     }
 
     /// Every stretch that names a person, in the order of the received bytes.

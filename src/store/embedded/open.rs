@@ -51,7 +51,7 @@ impl Folder {
     /// # Errors
     /// [`OpenFolderError::Locked`] while another process has it.
     pub fn lock(path: &Path) -> Result<Self, OpenFolderError> {
-        fs::create_dir_all(path)?;
+        create_durably(path)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -72,6 +72,21 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Makes a folder and those above it, their names durable: an entry in a folder
+/// that a power cut takes away would be lost.
+fn create_durably(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_durably(parent)?;
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
+    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
 }
 
 /// What opening needs beside the folder.
@@ -165,6 +180,9 @@ impl EmbeddedStore {
             state,
             on_publish: anchor.map(|a| Box::new(move |c: &PublishedCheckpoint| a.write(&c.note)) as Box<_>),
         })?;
+        // SQLite syncs the folder of a new write-ahead log, but overlooks when that fails.
+        #[cfg(unix)]
+        File::open(&folder.path)?.sync_all()?;
         // What was committed before a crash gets its checkpoint now.
         writer.publish().map_err(|e| StoreError::Backend(Box::new(e)))?;
         let connections = (0..options.readers.max(1)).map(|_| open_reader(&path)).collect::<Result<_, _>>().map_err(backend)?;
@@ -254,6 +272,10 @@ impl Store for EmbeddedStore {
 
     fn stopped(&self) -> bool {
         self.shared.stopped()
+    }
+
+    fn watch_stopped(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.shared.watch_stopped()
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {

@@ -4,7 +4,7 @@
 //! that the commit path appends: no random B-tree but the two that a run needs.
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, types::ValueRef};
 
 use crate::store::StoreError;
 
@@ -86,6 +86,9 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     // One thread at a time uses the connection, so SQLite need not lock it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
+    // Looked at before anything is changed: the file may be somebody else's.
+    let new = is_empty(&db, path)?;
+    checkpoint_on_close(&db, false)?;
     pragma(&db, "journal_mode", "WAL", "wal")?;
     db.pragma_update(None, "synchronous", if synchronous == Synchronous::Full { "FULL" } else { "OFF" })?;
     pragma(&db, "secure_delete", "ON", "1")?;
@@ -94,10 +97,12 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
     db.pragma_update(None, "temp_store", "MEMORY")?;
     harden(&db)?;
     db.set_prepared_statement_cache_capacity(128);
-    if is_empty(&db)? {
+    if new {
         db.execute_batch(&format!(
             "BEGIN IMMEDIATE;{LEDGER_TABLES}{PROJECTION_TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         ))?;
+    } else {
+        make_durable(&db)?;
     }
     Ok(db)
 }
@@ -105,15 +110,19 @@ pub fn open_writer(path: &Path, synchronous: Synchronous) -> Result<Connection, 
 /// Whether a file holds nothing yet; otherwise it holds our tables.
 ///
 /// # Errors
-/// A file of another program, or of a newer version of this one.
-pub fn is_empty(db: &Connection) -> Result<bool, OpenError> {
-    let (application, version): (i32, i32) =
-        (db.query_row("PRAGMA application_id", [], |r| r.get(0))?, db.query_row("PRAGMA user_version", [], |r| r.get(0))?);
-    match (application, version) {
-        (0, 0) => Ok(true),
+/// A file of another program (most have neither an application id nor a version), or of a newer version of this one.
+pub fn is_empty(db: &Connection, path: &Path) -> Result<bool, OpenError> {
+    let ask = |sql: &str| db.query_row(sql, [], |r| r.get::<_, i32>(0));
+    let foreign = || OpenError::NotOurs { path: path.display().to_string() };
+    let tables = match ask("SELECT count(*) FROM sqlite_schema") {
+        Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => return Err(foreign()),
+        other => other?,
+    };
+    match (ask("PRAGMA application_id")?, ask("PRAGMA user_version")?) {
+        (0, 0) if tables == 0 => Ok(true),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
-        (APPLICATION_ID, v) if v > SCHEMA_VERSION => Err(OpenError::Newer { found: v, known: SCHEMA_VERSION }),
-        _ => Err(OpenError::NotOurs),
+        (APPLICATION_ID, found) if found > SCHEMA_VERSION => Err(OpenError::Newer { found, known: SCHEMA_VERSION }),
+        _ => Err(foreign()),
     }
 }
 
@@ -125,6 +134,34 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(OpenError::Create(e)),
     }
+}
+
+/// Moves what an earlier process left in the write-ahead log into the database.
+///
+/// That process may have died before its last sync, or because of a failed one:
+/// then what is read back here comes from the page cache alone, and Linux will
+/// not write it again. Copying it makes it durable before anybody is told of it.
+///
+/// # Errors
+/// SQLite's; `SQLITE_BUSY` when another program reads the database for seconds.
+pub fn make_durable(db: &Connection) -> rusqlite::Result<()> {
+    let (frames, moved): (i64, i64) = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| Ok((r.get(1)?, r.get(2)?)))?;
+    if frames == moved {
+        Ok(())
+    } else {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        Err(rusqlite::Error::SqliteFailure(busy, Some("another program reads the database; close it".to_owned())))
+    }
+}
+
+/// Whether the last close moves the write-ahead log into the database. Off from
+/// the start: after a failed sync that would be the same sync, tried again, and
+/// the next start moves it anyway. Turned on where all went well to the end.
+///
+/// # Errors
+/// SQLite's.
+pub fn checkpoint_on_close(db: &Connection, on: bool) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !on).map(drop)
 }
 
 /// Opens a reader's connection.
@@ -153,15 +190,26 @@ pub fn harden(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Sets a pragma that answers, and checks the answer: a refused one is silent otherwise.
 fn pragma(db: &Connection, name: &'static str, value: &str, expected: &str) -> Result<(), OpenError> {
-    let answer: String = db.pragma_update_and_check(None, name, value, |r| {
-        r.get_ref(0).map(|v| match v {
-            rusqlite::types::ValueRef::Integer(i) => i.to_string(),
-            v => v.as_str().unwrap_or_default().to_owned(),
+    if pragma_obeyed(db, name, value, expected)? { Ok(()) } else { Err(OpenError::Pragma { name }) }
+}
+
+/// Sets a pragma and asks for it again: one that is not obeyed is no error. Its
+/// own answer counts for nothing: `journal_mode` answers `wal` before it commits
+/// the change, and a commit that fails is only told by the step after the answer.
+///
+/// # Errors
+/// SQLite's.
+pub fn pragma_obeyed(db: &Connection, name: &str, value: &str, expected: &str) -> rusqlite::Result<bool> {
+    let mut set = db.prepare(&format!("PRAGMA {name} = {value}"))?;
+    let mut answers = set.query([])?;
+    while answers.next()?.is_some() {}
+    db.pragma_query_value(None, name, |r| {
+        Ok(match r.get_ref(0)? {
+            ValueRef::Integer(i) => i.to_string() == expected,
+            v => v.as_str().is_ok_and(|v| v == expected),
         })
-    })?;
-    if answer.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(OpenError::Pragma { name }) }
+    })
 }
 
 /// Why a data folder's database could not be opened.
@@ -169,8 +217,8 @@ fn pragma(db: &Connection, name: &'static str, value: &str, expected: &str) -> R
 pub enum OpenError {
     #[error("the database is of schema version {found}, this program knows up to {known}; use a newer ledgerline")]
     Newer { found: i32, known: i32 },
-    #[error("the file is not a ledgerline database")]
-    NotOurs,
+    #[error("`{path}` is not a ledgerline database; set `data` to another folder")]
+    NotOurs { path: String },
     #[error("the database refused the setting `{name}`")]
     Pragma { name: &'static str },
     #[error("the database could not be created")]

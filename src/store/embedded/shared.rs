@@ -1,10 +1,8 @@
 //! What the writer publishes and readers pick up.
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::{intern::Intern, topology::Topology};
 use crate::{
@@ -19,7 +17,7 @@ pub struct Shared {
     pub logs: Logs,
     head: ArcSwap<Head>,
     checkpoint: ArcSwap<PublishedCheckpoint>,
-    stopped: AtomicBool,
+    stopped: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -30,7 +28,7 @@ impl Shared {
             logs,
             head: ArcSwap::from_pointee(head),
             checkpoint: ArcSwap::new(checkpoint),
-            stopped: AtomicBool::new(false),
+            stopped: watch::Sender::new(false),
         }
     }
 
@@ -54,10 +52,14 @@ impl Shared {
 
     /// A write failed: nothing more is written by this process.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::SeqCst);
+        self.stopped.send_replace(true);
     }
 
     pub fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
+        *self.stopped.borrow()
+    }
+
+    pub fn watch_stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.subscribe()
     }
 }

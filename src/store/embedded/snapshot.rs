@@ -210,6 +210,11 @@ impl Snapshot for EmbeddedSnapshot {
             .await
     }
 
+    async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let indexes = indexes.to_vec();
+        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().shown(*ix) } else { Ok(None) }).collect()).await
+    }
+
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
         self.tree(move |t| t.tile(level, index, width)).await
     }
@@ -234,8 +239,9 @@ impl Snapshot for EmbeddedSnapshot {
         .await
     }
 
-    async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        self.tree(move |t| t.inclusion(index, size)).await
+    async fn inclusions(&self, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, StoreError> {
+        let indexes = indexes.to_vec();
+        self.tree(move |t| indexes.iter().map(|index| t.inclusion(*index, size)).collect()).await
     }
 
     async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {

@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
 use super::{
+    schema::{checkpoint_on_close, make_durable, pragma_obeyed},
     vault_rows::{self as rows, storage},
     vault_scrub::Traces,
 };
@@ -83,6 +84,7 @@ impl VaultDb {
         let mut db = Connection::open_with_flags(path, flags).map_err(storage)?;
         let name = || path.display().to_string();
         db.busy_timeout(PURGE_WAIT).map_err(storage)?;
+        checkpoint_on_close(&db, false).map_err(storage)?;
         db.set_prepared_statement_cache_capacity(64);
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(storage)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(storage)?;
@@ -125,9 +127,18 @@ impl VaultDb {
             tx.commit().map_err(storage)?;
         }
         let due = if rows::purge_due(&db)? { Due::Unknown } else { Due::Nothing };
+        make_durable(&db).map_err(storage)?;
         let mut state = State { db, file, due, commits: 0, failed: false };
         state.scrub()?;
         Ok(Self { state: Mutex::new(state) })
+    }
+
+    /// Whether a key was ever made, so that something may be sealed under it.
+    ///
+    /// # Errors
+    /// [`VaultError::Storage`].
+    pub fn has_sealed(&self) -> Result<bool, VaultError> {
+        self.read(rows::has_keys)
     }
 
     fn usable(&self) -> Result<MutexGuard<'_, State>, VaultError> {
@@ -170,6 +181,17 @@ impl VaultDb {
             Due::Unknown => {}
         }
         Ok(out)
+    }
+}
+
+impl Drop for State {
+    /// Lets the close move the write-ahead log where all went well.
+    fn drop(&mut self) {
+        if !self.failed
+            && let Err(e) = checkpoint_on_close(&self.db, true)
+        {
+            tracing::warn!(error = %e, "the vault's write-ahead log is left for the next start to move");
+        }
     }
 }
 
@@ -315,15 +337,13 @@ fn pragma(db: &Connection, name: &str) -> Result<i64, VaultError> {
     db.pragma_query_value(None, name, |row| row.get(0)).map_err(storage)
 }
 
-/// Sets a pragma that answers with its new value, and reads the answer.
+/// Sets a pragma; one that is not obeyed is an error.
 fn demand(db: &Connection, name: &str, value: &str, expected: &str) -> Result<(), VaultError> {
-    let answer: rusqlite::types::Value = db.pragma_update_and_check(None, name, value, |row| row.get(0)).map_err(storage)?;
-    let answer = match answer {
-        rusqlite::types::Value::Text(text) => text,
-        rusqlite::types::Value::Integer(n) => n.to_string(),
-        other => format!("{other:?}"),
-    };
-    if answer == expected { Ok(()) } else { Err(storage(io::Error::other(format!("pragma {name} answered `{answer}`")))) }
+    if pragma_obeyed(db, name, value, expected).map_err(storage)? {
+        Ok(())
+    } else {
+        Err(storage(io::Error::other(format!("pragma {name} was not obeyed"))))
+    }
 }
 
 /// Makes an empty file of mode 0600 unless there is one; SQLite gives its

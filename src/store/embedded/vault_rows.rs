@@ -47,6 +47,11 @@ pub(super) fn bind(tx: &Transaction<'_>, identity: &VaultIdentity) -> Result<(),
         .map_err(storage)
 }
 
+/// Whether a data key was ever made (ids are never used again, so this outlives the keys).
+pub(super) fn has_keys(db: &Connection) -> Result<bool, VaultError> {
+    statement(db, "SELECT 1 FROM sqlite_sequence WHERE name = 'data_key'")?.exists([]).map_err(storage)
+}
+
 /// Whether a destruction was not followed by a scrub.
 pub(super) fn purge_due(db: &Connection) -> Result<bool, VaultError> {
     statement(db, "SELECT 1 FROM purge_due")?.exists([]).map_err(storage)

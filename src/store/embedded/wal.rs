@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::shared::Shared;
+use super::{schema::checkpoint_on_close, shared::Shared, writer::close};
 
 /// How often the thread looks whether there is something to move.
 const EVERY: Duration = Duration::from_millis(20);
@@ -29,8 +29,12 @@ impl WalMover {
     pub fn start(path: &Path, shared: Arc<Shared>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let db = Connection::open(path)?;
         db.pragma_update(None, "synchronous", "FULL")?;
+        checkpoint_on_close(&db, false)?;
         let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new().name("wal".into()).spawn(move || run(&db, &shared, &stopped))?;
+        let thread = std::thread::Builder::new().name("wal".into()).spawn(move || {
+            run(&db, &shared, &stopped);
+            close(&db, &shared);
+        })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     entries::{CoreDigests, leaf_of_row, part_key},
     project::{Projector, ShapeOf, State},
-    schema::backend,
+    schema::{backend, checkpoint_on_close},
     shared::Shared,
     tree::insert_tile,
 };
@@ -389,6 +389,21 @@ impl Writer {
         }
         self.shared.publish_checkpoint(next.clone());
         Ok(next)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        close(&self.db, &self.shared);
+    }
+}
+
+/// Lets the last close move the write-ahead log, unless the store has stopped.
+pub fn close(db: &Connection, shared: &Shared) {
+    if !shared.stopped()
+        && let Err(e) = checkpoint_on_close(db, true)
+    {
+        tracing::warn!(error = %e, "the write-ahead log is left for the next start to move");
     }
 }
 

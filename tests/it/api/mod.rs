@@ -4,4 +4,4 @@ mod graphql;
 mod ingest;
 mod ledger;
 mod schema;
-mod stand;
+pub mod stand;

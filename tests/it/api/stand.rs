@@ -1,5 +1,10 @@
 //! A server on loopback over an application of its own, and clients of it.
-use std::{io::Read as _, net::TcpListener, sync::mpsc, thread::JoinHandle};
+use std::{
+    io::Read as _,
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    thread::JoinHandle,
+};
 
 use actix_web::dev::ServerHandle;
 use ledgerline::{
@@ -16,9 +21,9 @@ use crate::support::{World, config};
 
 pub struct Stand {
     pub world: World,
-    base: String,
+    pub base: String,
     agent: ureq::Agent,
-    handle: ServerHandle,
+    pub handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -31,6 +36,11 @@ pub struct Answer {
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|v| v.to_str().unwrap())
+    }
+
+    /// Every header of the answer.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
     }
 
     pub fn text(&self) -> &str {
@@ -88,7 +98,11 @@ impl Stand {
     pub fn with(configure: impl FnOnce(&mut Config), settings: impl FnOnce(&mut HttpSettings)) -> Self {
         let mut config = config();
         configure(&mut config);
-        let world = World::with(&config);
+        Self::over(World::with(&config), settings)
+    }
+
+    /// Over an application that is there.
+    pub fn over(world: World, settings: impl FnOnce(&mut HttpSettings)) -> Self {
         let ambient = Ambient { clock: world.clock.clone(), entropy: std::sync::Arc::new(SystemEntropy) };
         let mut http = HttpSettings::new(ambient);
         http.workers = 1;
@@ -129,17 +143,17 @@ impl Stand {
     }
 
     pub fn token_until(&self, roles: &[Role], expires_at: Option<Micros>) -> String {
-        let new = NewToken {
-            actor: "tests".to_owned(),
-            person: false,
-            roles: roles.to_vec(),
-            integration: "default".to_owned(),
-            namespaces: Vec::new(),
-            expires_at,
-            reason: "a test".to_owned(),
-        };
+        self.token_of(NewToken { roles: roles.to_vec(), expires_at, ..new_token() })
+    }
+
+    pub fn token_of(&self, new: NewToken) -> String {
         let app = self.world.app.clone();
         block_on(async move { app.create_token_locally(new).await.unwrap().0 })
+    }
+
+    /// A connection of its own, to be spoken to by hand.
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.base.strip_prefix("http://").unwrap()).unwrap()
     }
 
     pub fn send(&self, token: &str, event: &Value) -> Answer {
@@ -179,6 +193,19 @@ impl Drop for Stand {
     }
 }
 
-fn block_on<F: std::future::Future>(future: F) -> F::Output {
+/// A service of no particular role.
+pub fn new_token() -> NewToken {
+    NewToken {
+        actor: "tests".to_owned(),
+        person: false,
+        roles: Vec::new(),
+        integration: "default".to_owned(),
+        namespaces: Vec::new(),
+        expires_at: None,
+        reason: "a test".to_owned(),
+    }
+}
+
+pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

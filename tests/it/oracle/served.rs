@@ -1,11 +1,6 @@
 //! A real server over HTTP, played by the driver. One server serves many
 //! histories: each lives in namespaces of its own, beside all that came before.
-use std::{
-    cell::Cell,
-    fs,
-    net::TcpListener,
-    thread::JoinHandle,
-};
+use std::{cell::Cell, fs, net::TcpListener, thread::JoinHandle};
 
 use ledgerline::{
     access::Role,

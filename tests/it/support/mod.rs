@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 use ledgerline::{
     access::{Principal, Role, RoleSet, Scope},
-    app::{App, View, ingest::Ingested},
+    app::{App, View, compose::Backend, ingest::Ingested},
     clock::{Ambient, ManualClock},
     config::{Config, Sources},
     domain::{catalog::ArtifactRef, id::Handle, kind::ArtifactKind, name::Name, time::Micros},
+    store::embedded::Synchronous,
 };
 
 /// 2026-11-24T12:00:00Z.
@@ -33,9 +34,19 @@ impl World {
 
     /// With another configuration.
     pub fn with(config: &Config) -> Self {
+        Self::over(config, |backend| backend)
+    }
+
+    /// With something in front of its store.
+    pub fn over(config: &Config, wrap: impl FnOnce(Backend) -> Backend) -> Self {
+        Self::seeded(7, config, wrap)
+    }
+
+    /// With chance of its own: another installation than the others.
+    pub fn seeded(seed: u64, config: &Config, wrap: impl FnOnce(Backend) -> Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (ambient, clock) = Ambient::fixed(NOON, 7);
-        let app = App::open(folder.path(), config, ambient.clone()).unwrap();
+        let (ambient, clock) = Ambient::fixed(NOON, seed);
+        let app = App::open_with(folder.path(), config, ambient.clone(), Synchronous::Full, wrap).unwrap();
         Self { app, clock, folder, ambient }
     }
 

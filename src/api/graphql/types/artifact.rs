@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use super::{
     super::{
         context::{reading, request},
-        error::{ApiError, Result},
+        error::Result,
         id::GlobalId,
         input::{ArtifactKind, price, size},
         scalar::{self, DateTime, Json, Long},
@@ -197,8 +197,9 @@ impl Artifact {
         ctx: &Context<'_>,
         #[graphql(default = false, desc = "With its literals; needs operational rights.")] raw: bool,
     ) -> Result<Option<String>> {
-        if raw && !request(ctx)?.principal.may(Action::ReadOperational) {
-            return Err(ApiError::forbidden("SQL with its literals needs operational rights"));
+        if raw {
+            let request = request(ctx)?;
+            request.app.require(&request.principal, Action::ReadOperational)?;
         }
         let sql = self.latest("sql").and_then(read::sql).map(|s| s.query);
         Ok(sql.map(|query| if raw { query.into() } else { readable_sql(&query) }))
@@ -296,7 +297,7 @@ pub struct Facet {
     pub digest: String,
     /// Whether the content is shown.
     pub state: FacetState,
-    /// The content, exactly as received.
+    /// The content as received, people's values as their handles.
     pub json: Option<Json>,
 }
 

@@ -94,8 +94,7 @@ impl LedgerEvent {
         #[graphql(desc = "In the tree of so many entries; without it in the latest published checkpoint that covers the entry.")]
         size: Option<Long>,
     ) -> Result<InclusionProof> {
-        let proof = reading(ctx).await?.view.proof(self.0.index, size.map(|n| n.0)).await?;
-        Ok(proof.into())
+        Ok((&*reading(ctx).await?.proof(self.0.index, size.map(|n| n.0)).await?).into())
     }
 }
 

@@ -45,7 +45,7 @@ impl Ledger {
         Ok(request(ctx)?.app.checkpoint_note())
     }
 
-    /// The proof that an entry is in the log. Needs the right to read the ledger.
+    /// The proof that an entry is in the log. Needs the right to read entries, or the ledger.
     #[graphql(complexity = "20 + child_complexity")]
     async fn inclusion_proof(
         &self,
@@ -54,7 +54,7 @@ impl Ledger {
         #[graphql(desc = "In the tree of so many entries; without it in the latest published checkpoint that covers the entry.")]
         size: Option<Long>,
     ) -> Result<InclusionProof> {
-        Ok(reading(ctx).await?.view.proof(index.0, size.map(|n| n.0)).await?.into())
+        Ok((&*reading(ctx).await?.proof(index.0, size.map(|n| n.0)).await?).into())
     }
 
     /// The proof that the log at one size is a beginning of the log at another. Needs the right to read the ledger.
@@ -65,9 +65,8 @@ impl Ledger {
         #[graphql(desc = "The smaller size.")] from: Long,
         #[graphql(desc = "The larger size; without it the head.")] to: Option<Long>,
     ) -> Result<ConsistencyProof> {
-        if !request(ctx)?.principal.may(Action::ReadLedger) {
-            return Err(ApiError::forbidden("proofs need a role that reads the ledger"));
-        }
+        let request = request(ctx)?;
+        request.app.require(&request.principal, Action::ReadLedger)?;
         let to = to.map_or(self.0.size, |n| n.0);
         if to > self.0.size {
             return Err(ApiError::input("to", format!("the ledger has {} entries", self.0.size)));
@@ -95,14 +94,14 @@ pub struct InclusionProof {
     pub tlog_proof: String,
 }
 
-impl From<InclusionProofFacts> for InclusionProof {
-    fn from(p: InclusionProofFacts) -> Self {
+impl From<&InclusionProofFacts> for InclusionProof {
+    fn from(p: &InclusionProofFacts) -> Self {
         Self {
             index: Long(p.index),
             size: Long(p.size),
             leaf_hash: encode_hash(&p.leaf_hash),
             hashes: p.hashes.iter().map(encode_hash).collect(),
-            tlog_proof: p.tlog_proof,
+            tlog_proof: p.tlog_proof.clone(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! One execution of a job, over all its events.
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
@@ -11,6 +11,7 @@ use super::{
         input::{price, size},
         scalar::{self, DateTime, Json, Long},
     },
+    Name,
     artifact::Artifact,
     event::LedgerEvent,
 };
@@ -62,6 +63,23 @@ impl Run {
         let keys = ids.iter().map(|id| NodeKey::Artifact(*id));
         let facts = reading(ctx).await?.artifacts(keys, self.as_of).await?;
         Ok(facts.into_iter().map(|facts| Artifact { facts, as_of: self.as_of }).collect())
+    }
+
+    /// The facets at some places over the run's latest events, each as last sent.
+    async fn latest_facets(&self, ctx: &Context<'_>, wanted: impl Fn(Place) -> bool) -> Result<BTreeMap<FacetKey, (Long, Json)>> {
+        let older = self.facts.entries.len().saturating_sub(EVENTS_MAX as usize);
+        let entries = self.facts.entries.get(older..).unwrap_or_default();
+        let mut latest = BTreeMap::new();
+        for (index, body) in reading(ctx).await?.shown(entries).await? {
+            // Received events were read once already; one that cannot be read again has nothing to show.
+            for facet in facets_of(&body).unwrap_or_default().into_iter().filter(|f| wanted(f.place)) {
+                if let Some(json) = scalar::json(facet.raw.as_bytes()) {
+                    let dataset = facet.dataset.map(|(namespace, name)| (namespace.into_owned(), name.into_owned()));
+                    latest.insert((dataset, facet.name.into_owned()), (Long(index), json));
+                }
+            }
+        }
+        Ok(latest)
     }
 }
 
@@ -156,18 +174,24 @@ impl Run {
     /// The run's own facets over its events, each as last sent, sorted by name. Needs operational rights.
     #[graphql(complexity = "20 + 10 * child_complexity")]
     async fn facets(&self, ctx: &Context<'_>) -> Result<Vec<RunFacet>> {
-        let entries = self.facts.entries.get(..EVENTS_MAX as usize).unwrap_or(&self.facts.entries);
-        let mut latest: std::collections::BTreeMap<String, RunFacet> = std::collections::BTreeMap::new();
-        for (index, body) in reading(ctx).await?.received(entries).await? {
-            // Received events were read once already; one that cannot be read again has nothing to show.
-            for facet in facets_of(&body).unwrap_or_default().into_iter().filter(|f| f.place == Place::Run) {
-                if let Some(json) = scalar::json(facet.raw.as_bytes()) {
-                    let name = facet.name.into_owned();
-                    latest.insert(name.clone(), RunFacet { name, recorded_from: Long(index), json });
-                }
-            }
-        }
-        Ok(latest.into_values().collect())
+        let found = self.latest_facets(ctx, |place| place == Place::Run).await?;
+        Ok(found.into_iter().map(|((_, name), (recorded_from, json))| RunFacet { name, recorded_from, json }).collect())
+    }
+
+    /// What the run told of its inputs as it saw them, such as `dataQualityAssertions`: each facet as last sent, sorted by
+    /// dataset and name. Needs operational rights.
+    #[graphql(complexity = "20 + 10 * child_complexity")]
+    async fn input_facets(&self, ctx: &Context<'_>) -> Result<Vec<RunDatasetFacet>> {
+        let found = self.latest_facets(ctx, |place| matches!(place, Place::InputSide(_))).await?;
+        Ok(found.into_iter().filter_map(RunDatasetFacet::of).collect())
+    }
+
+    /// What the run told of its outputs as it made them, such as `outputStatistics`: each facet as last sent, sorted by
+    /// dataset and name. Needs operational rights.
+    #[graphql(complexity = "20 + 10 * child_complexity")]
+    async fn output_facets(&self, ctx: &Context<'_>) -> Result<Vec<RunDatasetFacet>> {
+        let found = self.latest_facets(ctx, |place| matches!(place, Place::OutputSide(_))).await?;
+        Ok(found.into_iter().filter_map(RunDatasetFacet::of).collect())
     }
 }
 
@@ -178,6 +202,29 @@ pub struct RunFacet {
     pub name: String,
     /// The entry that holds it.
     pub recorded_from: Long,
-    /// The content, exactly as received.
+    /// The content as received, people's values as their handles.
     pub json: Json,
 }
+
+/// A facet of a dataset that is true of one run.
+#[derive(SimpleObject, Clone)]
+pub struct RunDatasetFacet {
+    /// The dataset, as the event names it.
+    pub dataset: Name,
+    /// The facet's name.
+    pub name: String,
+    /// The entry that holds it.
+    pub recorded_from: Long,
+    /// The content as received, people's values as their handles.
+    pub json: Json,
+}
+
+impl RunDatasetFacet {
+    fn of(((dataset, name), (recorded_from, json)): (FacetKey, (Long, Json))) -> Option<Self> {
+        let (namespace, of) = dataset?;
+        Some(Self { dataset: Name { namespace, name: of }, name, recorded_from, json })
+    }
+}
+
+/// The dataset that a facet is about, where there is one, and the facet's name.
+type FacetKey = (Option<(String, String)>, String);

@@ -61,9 +61,10 @@ impl Examiner {
     /// # Errors
     /// A file that is not ours, or newer than this program.
     pub fn open(folder: Folder, vault: Arc<Vault>, access: Access) -> Result<Self, OpenFolderError> {
-        let db = open_reader(&folder.path().join("main.db")).map_err(OpenError::from)?;
-        if is_empty(&db)? {
-            return Err(OpenError::NotOurs.into());
+        let path = folder.path().join("main.db");
+        let db = open_reader(&path).map_err(OpenError::from)?;
+        if is_empty(&db, &path)? {
+            return Err(OpenError::NotOurs { path: path.display().to_string() }.into());
         }
         Ok(Self { folder, access, vault, idle: Mutex::new(vec![db]), blobs: Mutex::new(None) })
     }

@@ -54,11 +54,7 @@ pub const TABLES: &[Table] = &[
     Table { name: "pair", columns: &[("no", Number), ("job", Node), ("source", SourceNo), ("span_max", Number)], key: 1 },
     Table { name: "life", columns: &[("node", Node), ("vf", Time), ("rf", Entry), ("vu", Time), ("ru", Entry)], key: 4 },
     Table { name: "life_end", columns: &[("node", Node), ("at", Time), ("ix", Entry), ("dropped", Number)], key: 3 },
-    Table {
-        name: "life_drop",
-        columns: &[("node", Node), ("at", Time), ("until", Time), ("rf", Entry), ("ru", Entry)],
-        key: 4,
-    },
+    Table { name: "life_drop", columns: &[("node", Node), ("at", Time), ("until", Time), ("rf", Entry), ("ru", Entry)], key: 4 },
     Table { name: "naming", columns: &[("node", Node), ("by", Namer)], key: 2 },
     Table {
         name: "run",

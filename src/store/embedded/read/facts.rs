@@ -152,7 +152,7 @@ pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError
 fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFacts>) -> Result<FacetFacts, StoreError> {
     let topology = &reader.shared.topology;
     let entries = reader.entries();
-    let (source, job): (_, Option<NodeId>) = if f.owner % 2 == 0 {
+    let (source, job): (_, Option<NodeId>) = if f.owner.is_multiple_of(2) {
         (f.owner / 2, None)
     } else {
         let (job, source) = topology.pair(f.owner / 2).ok_or(StoreError::Inconsistent { place: "pair" })?;

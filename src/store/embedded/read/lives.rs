@@ -48,8 +48,9 @@ impl Lives {
                 for at in s.query_map((node, size), |r| r.get(0).map(Micros))? {
                     lives.ends.push(at?);
                 }
-                let mut s =
-                    db.prepare_cached("SELECT until, at FROM life_drop WHERE node = ?1 AND rf < ?2 AND (ru IS NULL OR ru >= ?2) ORDER BY at")?;
+                let mut s = db.prepare_cached(
+                    "SELECT until, at FROM life_drop WHERE node = ?1 AND rf < ?2 AND (ru IS NULL OR ru >= ?2) ORDER BY at",
+                )?;
                 for row in s.query_map((node, size), |r| Ok((Micros(r.get(0)?), Micros(r.get(1)?))))? {
                     lives.drops.push(row?);
                 }

@@ -113,7 +113,7 @@ fn after_a_rename_the_old_name_may_begin_anew_as_another_node() {
     assert_eq!(node(&sent, 7, "a"), "a");
     assert_eq!(node(&sent, 7, "b"), "b");
     assert_eq!(walked(&sent, 7, "a", WIDE), "a@0 k@1 | a→k | pruned 1");
-    assert_eq!(walked(&sent, 7, "b", WIDE), "b@0 j@1 | b→j");
+    assert_eq!(walked(&sent, 7, "b", WIDE), "b@0 j@1 | b→j | pruned 1");
 }
 
 #[test]

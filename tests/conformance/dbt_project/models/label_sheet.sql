@@ -1,0 +1,2 @@
+-- Never built: what it needs fails.
+select label from {{ ref("city_labels") }}

@@ -1,0 +1,1 @@
+select city from {{ ref("depot_load") }} where parcels = 0
