@@ -175,11 +175,7 @@ fn facets_that_are_never_in_force_name_their_fields() {
 
 #[test]
 fn columns_told_of_an_output_whose_flow_was_never_open_are_named() {
-    agree(&[
-        run(1, 1, "START"),
-        run(2, 2, "COMPLETE").sides("", "b"),
-        run(5, 1, "OTHER").sides("", "o").columns("o", "x<a.y"),
-    ]);
+    agree(&[run(1, 1, "START"), run(2, 2, "COMPLETE").sides("", "b"), run(5, 1, "OTHER").sides("", "o").columns("o", "x<a.y")]);
 }
 
 #[test]
