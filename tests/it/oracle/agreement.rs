@@ -10,13 +10,13 @@ use super::{
 
 /// How many random histories are played. More by `LEDGERLINE_HISTORIES`.
 fn cases() -> u32 {
-    std::env::var("LEDGERLINE_HISTORIES").ok().map_or(100, |n| n.parse().expect("a number of histories"))
+    std::env::var("LEDGERLINE_HISTORIES").ok().map_or(200, |n| n.parse().expect("a number of histories"))
 }
 
 #[test]
 fn the_server_and_the_oracle_agree_on_fixed_histories() {
     let served = Served::start();
-    for seed in 0..300 {
+    for seed in 0..220 {
         if let Err(difference) = served.check(&seeded(seed, 12), Asking::USUAL) {
             panic!("seed {seed}\n{difference}");
         }
