@@ -32,15 +32,16 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    pub fn send(&mut self, integration: &str, event: &Value) -> u64 {
+    pub fn send(&mut self, integration: &str, event: &Value) -> Option<u64> {
         let key = |i: &str, e: &Value| {
             let read = Event::read(i, e);
             (read.source, read.digest)
         };
-        if self.history.iter().all(|(i, e)| key(i, e) != key(integration, event)) {
-            self.history.push((integration.to_owned(), event.clone()));
+        if self.history.iter().any(|(i, e)| key(i, e) == key(integration, event)) {
+            return None;
         }
-        self.history.len() as u64 + 7
+        self.history.push((integration.to_owned(), event.clone()));
+        Some(self.history.len() as u64 + 7)
     }
 
     pub fn ask(&self, query: &str, variables: &Value) -> Value {

@@ -2,6 +2,7 @@
 //! of the contract's lineage as one small case with its expected answer.
 mod flows;
 mod nodes;
+mod served;
 mod walks;
 
 use ledgerline::domain::{
