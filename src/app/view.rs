@@ -35,7 +35,6 @@ pub struct LineageOptions {
     pub per_node_max: usize,
     pub include_deleted: bool,
     pub include_self_loops: bool,
-    pub observed_since: Option<Micros>,
 }
 
 /// One request's reading of the store.
@@ -183,7 +182,6 @@ impl View {
                 depth: options.depth,
                 nodes_max: options.nodes_max,
                 per_node_max: options.per_node_max,
-                observed_since: options.observed_since,
                 include_deleted: options.include_deleted,
                 include_self_loops: options.include_self_loops,
                 as_of,

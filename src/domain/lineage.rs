@@ -73,8 +73,7 @@ pub struct Walk {
     pub depth: u32,
     pub nodes_max: usize,
     pub per_node_max: usize,
-    /// `Some(since)`: flows open at the instant or asserted since then.
-    pub observed_since: Option<Micros>,
+
     pub include_deleted: bool,
     pub include_self_loops: bool,
     pub as_of: AsOf,

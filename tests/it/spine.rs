@@ -8,16 +8,7 @@ use serde_json::json;
 use crate::support::{World, dataset, run_event};
 
 pub fn options(direction: Direction, level: Level, depth: u32) -> LineageOptions {
-    LineageOptions {
-        direction,
-        level,
-        depth,
-        nodes_max: 200,
-        per_node_max: 20,
-        include_deleted: false,
-        include_self_loops: false,
-        observed_since: None,
-    }
+    LineageOptions { direction, level, depth, nodes_max: 200, per_node_max: 20, include_deleted: false, include_self_loops: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ pub struct Chance(u64);
 
 impl Chance {
     pub fn new(seed: u64) -> Self {
-        Self(seed ^ 0x0005_EED0_FC4A_54E5)
+        Self(seed ^ 0x5EED_0FC4_A54E)
     }
 
     pub fn next(&mut self) -> u64 {

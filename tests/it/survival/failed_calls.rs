@@ -34,8 +34,8 @@ const PHASES: [Phase; 3] = [Phase::FirstStart, Phase::Recovery, Phase::Commits];
 const UNDER_WAY: u64 = 1;
 
 /// Events before the fault, and those sent while it may happen.
-const BEFORE: u32 = 6;
-const DURING: u32 = 26;
+const BEFORE: u32 = 5;
+const DURING: u32 = 14;
 
 struct World {
     folder: tempfile::TempDir,
@@ -145,9 +145,7 @@ fn try_fault(phase: Phase, fault: Fault) -> Result<bool, String> {
     let app = open(world.path()).map_err(|e| format!("restart: {e}"))?;
     run_clients(&app, 1, 0..DURING, world.tell());
     world.tell()(checkpoint(&app));
-    for loss in [Loss::Everything, Loss::Nothing] {
-        check_image(&world, loss).map_err(|e| format!("restart, then power cut with {loss:?}: {e}"))?;
-    }
+    check_image(&world, Loss::Everything).map_err(|e| format!("restart, then power cut: {e}"))?;
     drop(app);
     check(world.path(), &world.promises(), 8).map_err(|e| format!("restart: {e}"))?;
     Ok(true)
@@ -215,7 +213,10 @@ fn no_failed_write_or_sync_breaks_a_promise() {
         }
     }
     let (mut happened, mut wrong) = (0, Vec::new());
-    for (phase, fault) in &faults {
+    for (done, (phase, fault)) in faults.iter().enumerate() {
+        if done > 0 && done % 100 == 0 {
+            println!("{done} of {} faults, {} wrong", faults.len(), wrong.len());
+        }
         match try_fault(*phase, *fault) {
             Ok(fired) => happened += usize::from(fired),
             Err(e) => wrong.push(format!("{phase:?}, {fault:?}: {e}")),

@@ -57,16 +57,22 @@ macro_rules! demand {
 }
 
 /// Opens the folder as a restart would, and checks every promise. `resent`: how
-/// many acknowledged events are sent again. Leaves the folder closed, with one
-/// event more.
+/// many acknowledged events are sent again. Then `verify` reads all of it. Leaves
+/// the folder closed, with one event more.
 ///
 /// # Errors
 /// A sentence about the first promise that does not hold.
 pub fn check(folder: &Path, promises: &Promises, resent: usize) -> Result<Found, String> {
     let app = open(folder)?;
-    let found = examine(&app, promises, resent);
+    let found = examine(&app, promises, resent)?;
     app.drain();
-    found
+    drop(app);
+    let report = crate::verify::verify(folder);
+    if let Some(fault) = report.first_fault {
+        return Err(format!("`verify` finds: {fault}"));
+    }
+    demand!(report.checked.destroyed == 0, "`verify` counts {} parts as destroyed", report.checked.destroyed);
+    Ok(found)
 }
 
 struct Published<'a>(&'a App);

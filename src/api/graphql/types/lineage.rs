@@ -62,13 +62,6 @@ pub enum FlowKind {
     WasDerivedFrom,
 }
 
-/// Asks for flows that were asserted lately, not only for those open at the instant.
-#[derive(InputObject, Clone, Copy, Debug)]
-pub struct FlowWindow {
-    /// A flow counts when it is open at the instant, or was asserted since then.
-    pub since: DateTime,
-}
-
 /// How far a walk goes and what it shows. More than a maximum is an error, never a silent clip.
 #[derive(InputObject, Clone, Copy, Debug)]
 pub struct LineageOptions {
@@ -87,8 +80,6 @@ pub struct LineageOptions {
     /// How many neighbours of one node at most; at most 10,000 by default. What is left out is counted by `remaining`.
     #[graphql(default = 20)]
     pub per_node_limit: i32,
-    /// Absent: flows open at the instant.
-    pub window: Option<FlowWindow>,
     /// Whether nodes that are not alive at the instant are shown. They are never walked through.
     #[graphql(default = false)]
     pub include_deleted: bool,
@@ -105,7 +96,6 @@ impl Default for LineageOptions {
             level: LineageLevel::Artifact,
             max_nodes: 200,
             per_node_limit: 20,
-            window: None,
             include_deleted: false,
             include_self_loops: false,
         }
@@ -127,7 +117,6 @@ impl LineageOptions {
             per_node_max: count("options.perNodeLimit", self.per_node_limit)?,
             include_deleted: self.include_deleted,
             include_self_loops: self.include_self_loops,
-            observed_since: self.window.map(|w| w.since.0),
         })
     }
 }
