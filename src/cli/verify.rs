@@ -97,7 +97,7 @@ fn json_of(c: &Checked) -> Value {
     json!({
         "entries": c.entries, "tiles": c.tiles, "checkpoint": c.checkpoint, "anchor": c.anchor, "parts": c.parts,
         "destroyed": c.destroyed, "interned": c.interned, "received": c.received, "duplicates": c.duplicates,
-        "references": c.references, "referencesOfErased": c.references_of_erased, "people": c.people, "tokens": c.tokens,
+        "references": c.references, "referencesOfErased": c.references_of_erased, "people": c.people, "named": c.named, "tokens": c.tokens,
         "projection": c.projection.as_ref().map(|rows| rows.iter().map(|(t, n)| ((*t).to_owned(), json!(n))).collect::<Map<_, _>>()),
     })
 }
@@ -115,6 +115,7 @@ fn lines_of(c: &Checked) -> Vec<String> {
     lines.push(format!("interned: {} facets and shapes", c.interned));
     lines.push(format!("duplicate index: {} rows; tokens: {}", c.duplicates, c.tokens));
     lines.push(format!("references: {} of {} people, {} of them erased people's", c.references, c.people, c.references_of_erased));
+    lines.push(format!("vault: {} people, whose secrets and identifiers open", c.named));
     match &c.projection {
         Some(rows) => lines.push(format!("projection: {} rows, as a replay gives them", rows.iter().map(|r| r.1).sum::<u64>())),
         None => lines.push("projection: not compared, since `core` parts are destroyed; `ledgerline rebuild` makes it anew".to_owned()),

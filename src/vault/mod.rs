@@ -12,6 +12,7 @@
 //! Order across the two stores (they share no transaction): what an entry needs
 //! is durable here before the entry; what an entry destroys is destroyed here
 //! after its intent is durable and before its receipt. An orphan is harmless.
+pub mod check;
 pub mod envelope;
 pub mod error;
 pub mod identifier;

@@ -17,10 +17,11 @@ use super::{
     envelope::{open_with, seal_with},
     error::VaultError,
     identifier::{Identifier, Lookup},
+    keyring::DataKey,
     reference::{Reference, next_of},
     scope::{KeyId, KeyScope, RetentionClass},
     secret::Secret32,
-    store::{Erased, NewPerson},
+    store::{Erased, NewPerson, SealedIdentifier},
 };
 use crate::domain::id::Handle;
 
@@ -120,8 +121,7 @@ impl Vault {
         for (row, key) in rows.iter().zip(self.keys(&ids)?) {
             // A destroyed key means an erased value, which is no failure.
             let Some(key) = key else { continue };
-            let (_, bytes) = open_with::<0>(&key, &identifier_aad(row.handle, row.lookup, row.key), &row.sealed)?;
-            out.push(Identifier::from_bytes(&bytes).ok_or(VaultError::Corrupt { table: "identifier" })?);
+            out.push(open_identifier(&key, row)?);
         }
         Ok(out)
     }
@@ -268,12 +268,19 @@ impl Vault {
     }
 }
 
+/// # Errors
+/// [`VaultError::DoesNotOpen`], [`VaultError::Corrupt`].
+pub(super) fn open_identifier(key: &DataKey, row: &SealedIdentifier) -> Result<Identifier, VaultError> {
+    let (_, bytes) = open_with::<0>(key, &identifier_aad(row.handle, row.lookup, row.key), &row.sealed)?;
+    Identifier::from_bytes(&bytes).ok_or(VaultError::Corrupt { table: "identifier" })
+}
+
 /// A sealed identifier is bound to its person, look-up and key.
 fn identifier_aad(handle: Handle, lookup: Lookup, key: KeyId) -> Vec<u8> {
     [b"ledgerline/identifier/v1\n".as_slice(), &handle.0, &lookup.0, &key.to_bytes()].concat()
 }
 
 /// A wrapped secret is bound to its person and epoch.
-fn secret_aad(handle: Handle, epoch: u32) -> Vec<u8> {
+pub(super) fn secret_aad(handle: Handle, epoch: u32) -> Vec<u8> {
     [b"ledgerline/epoch-secret/v1\n".as_slice(), &handle.0, &epoch.to_be_bytes()].concat()
 }

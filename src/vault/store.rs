@@ -140,6 +140,12 @@ pub trait VaultStore: Send + Sync {
     /// [`VaultError::NoKeyIdsLeft`]; what `make` returned.
     fn take_handles(&self, lookups: &[Lookup], make: MakePerson<'_>) -> Result<Vec<Handle>, VaultError>;
 
+    /// Up to `limit` handles above `after`, in their order.
+    ///
+    /// # Errors
+    /// [`VaultError::Storage`].
+    fn people_after(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, VaultError>;
+
     /// All identifiers of these handles (merges are not followed).
     ///
     /// # Errors

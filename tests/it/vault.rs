@@ -572,6 +572,9 @@ impl VaultStore for Counting {
     fn take_handles(&self, lookups: &[ledgerline::vault::Lookup], make: MakePerson<'_>) -> Result<Vec<Handle>, VaultError> {
         self.asked().take_handles(lookups, make)
     }
+    fn people_after(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, VaultError> {
+        self.asked().people_after(after, limit)
+    }
     fn identifiers_of(&self, handles: &[Handle]) -> Result<Vec<SealedIdentifier>, VaultError> {
         self.asked().identifiers_of(handles)
     }

@@ -6,7 +6,8 @@
 //! 2. the log: leaves from rows, tiles from leaves, the signed checkpoint, the anchor;
 //! 3. the parts: keys, seals, commitments, what `core` says of the others, the
 //!    received bytes, the duplicate index; interned facets and shapes;
-//! 4. in order of entries: references of people, tokens, and a replay;
+//! 4. in order of entries: references of people, tokens, and a replay; everybody in
+//!    the vault can be named;
 //! 5. the projection, row by row, against the replay.
 //!
 //! What was destroyed on purpose is counted and is no error.
@@ -28,7 +29,7 @@ use crate::{
     domain::id::EntryIndex,
     ledger::{Checkpoint, LogKey},
     store::examine::{Check, Comparison, Examined, Finding, KnownHead},
-    vault::Vault,
+    vault::{Vault, check::PeopleFault},
 };
 
 /// A data folder that was opened to be checked.
@@ -101,7 +102,10 @@ pub struct Checked {
     pub references: u64,
     /// References of people who were erased: counted, but not attributable.
     pub references_of_erased: u64,
+    /// People who have references.
     pub people: u64,
+    /// People in the vault, whose secrets and identifiers were opened.
+    pub named: u64,
     pub tokens: u64,
     /// Rows of the projection by table; `None` when it could not be compared
     /// because `core` parts are destroyed.
@@ -220,6 +224,14 @@ impl Examination {
         Err(Finding::new(Check::Duplicate, place, "there is a row too many: an event that never came would be taken for a repetition"))
     }
 
+    /// Everybody in the vault can still be named; how many they are.
+    fn named(&self) -> Result<u64, Finding> {
+        self.vault.check_people().map_err(|fault| match fault {
+            PeopleFault::Person { handle, problem } => Finding::new(Check::Key, format!("person {handle}"), problem),
+            PeopleFault::Vault(e) => Finding::new(Check::Key, "the vault", e.to_string()),
+        })
+    }
+
     fn replayed(
         &self,
         range: std::ops::Range<EntryIndex>,
@@ -243,6 +255,7 @@ impl Examination {
         (report.checked.references, report.checked.references_of_erased) = people.finish()?;
         report.checked.people = people.count();
         report.checked.tokens = tokens.finish(self.store.tokens()?, cores_destroyed > 0, &self.vault)?;
+        report.checked.named = self.named()?;
         if cores_destroyed > 0 {
             return Ok(());
         }

@@ -290,6 +290,10 @@ impl VaultStore for VaultDb {
         })
     }
 
+    fn people_after(&self, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, VaultError> {
+        self.read(|db| rows::people_after(db, after, limit))
+    }
+
     fn identifiers_of(&self, handles: &[Handle]) -> Result<Vec<SealedIdentifier>, VaultError> {
         self.read(|db| rows::identifiers_of(db, handles))
     }

@@ -89,6 +89,14 @@ pub(super) fn destroyed(db: &Connection, ids: &[KeyId]) -> Result<Vec<bool>, Vau
     ids.iter().map(|id| select.exists([id.0]).map_err(storage)).collect()
 }
 
+pub(super) fn people_after(db: &Connection, after: Option<Handle>, limit: usize) -> Result<Vec<Handle>, VaultError> {
+    // Every handle is above the empty blob.
+    let after = after.as_ref().map_or(&[][..], |handle| &handle.0);
+    let mut select = statement(db, "SELECT handle FROM person WHERE handle > ?1 ORDER BY handle LIMIT ?2")?;
+    let rows = select.query_map(params![after, count(limit as u64)], |row| row.get(0).map(Handle)).map_err(storage)?;
+    rows.map(|row| shaped(row, "person")).collect()
+}
+
 pub(super) fn identifiers_of(db: &Connection, handles: &[Handle]) -> Result<Vec<SealedIdentifier>, VaultError> {
     let mut select = statement(
         db,

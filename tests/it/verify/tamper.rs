@@ -300,6 +300,29 @@ fn references_are_held_against_the_vaults_secrets() {
     found(&folder, Check::Reference, &format!("person {text}, epoch 0"), "the vault does not give its secret");
 }
 
+#[test]
+fn a_person_who_can_be_named_no_more_is_found() {
+    let rich = Folder::rich();
+    let vault = rich.vault();
+    let ask = |sql: &str| vault.query_row(sql, [], |r| r.get::<_, Vec<u8>>(0)).unwrap();
+    let person = |handle: &[u8]| format!("person {}", uuid::Uuid::from_slice(handle).unwrap());
+    let first = person(&ask("SELECT handle FROM person ORDER BY handle LIMIT 1"));
+    let of_first = "person = (SELECT id FROM person ORDER BY handle LIMIT 1)";
+    let changed = |sql: String| {
+        let folder = Folder::rich();
+        folder.vault().execute_batch(&sql).unwrap();
+        folder
+    };
+    let lost = changed(format!("DELETE FROM data_key WHERE id = (SELECT key FROM identifier WHERE {of_first})"));
+    found(&lost, Check::Key, &first, "not in the vault and was never destroyed");
+    let altered = changed(format!("UPDATE identifier SET sealed = randomblob(length(sealed)) WHERE {of_first}"));
+    found(&altered, Check::Key, &first, "an identifier that does not open");
+    let moved = changed(format!("UPDATE identifier SET lookup = randomblob(length(lookup)) WHERE {of_first}"));
+    found(&moved, Check::Key, &first, "an identifier that does not open");
+    let secretless = changed("INSERT INTO person(handle) VALUES (x'00000000000000000000000000000001')".to_owned());
+    found(&secretless, Check::Key, "person 00000000-0000-0000-0000-000000000001", "has no secret");
+}
+
 /// The first entry that carries a reference of a person who acted.
 fn first_of(folder: &Folder, handle: &[u8]) -> u64 {
     folder.main().query_row("SELECT min(ix) FROM entry WHERE actor = ?1 AND refs IS NOT NULL", [handle], |r| r.get(0)).unwrap()
