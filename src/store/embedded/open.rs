@@ -123,6 +123,11 @@ pub enum OpenFolderError {
     BehindAnchor { found: u64, anchored: u64 },
     #[error("the log differs from the one its {witness} signed at size {size}; restore the data that belongs to it")]
     Fork { witness: &'static str, size: u64 },
+    #[error(
+        "the log holds {size} entries but its signed checkpoint is gone, which no crash brings about; keep a copy of the folder as evidence \
+         and restore the last backup that verifies"
+    )]
+    NoCheckpoint { size: u64 },
     #[error(transparent)]
     Anchor(#[from] AnchorError),
     #[error("the data folder could not be read")]
@@ -223,6 +228,10 @@ fn stored_checkpoint(db: &Connection, edge: &RightEdge, first: u64, key: &LogKey
         .optional()
         .map_err(backend)?;
     let Some((size, root, note)) = row else {
+        // The first is signed for the empty log, before anything is appended.
+        if edge.size() > 0 {
+            return Err(OpenFolderError::NoCheckpoint { size: edge.size() });
+        }
         return Ok(Arc::new(PublishedCheckpoint { size: 0, root: crate::ledger::EMPTY_ROOT, note: String::new() }));
     };
     let signed = crate::ledger::Checkpoint::open(&note, &key.verifier()).map_err(|_| OpenFolderError::OtherKey)?;
