@@ -163,7 +163,7 @@ impl Artifact {
                 valid_from: DateTime(f.valid_from),
                 valid_until: DateTime::end(f.valid_until),
                 recorded_from: Long(f.recorded_from),
-                digest: hex::encode(f.digest),
+                digest: (state != FacetState::Forbidden).then(|| hex::encode(f.digest)),
                 state,
                 json: facets::readable(f, principal).and_then(scalar::json),
             }
@@ -293,8 +293,9 @@ pub struct Facet {
     pub valid_until: Option<DateTime>,
     /// The entry that holds it.
     pub recorded_from: Long,
-    /// SHA-256 of the received bytes, hexadecimal.
-    pub digest: String,
+    /// SHA-256 of the received bytes, hexadecimal; none where the content is not
+    /// shown, since short content could be guessed from it.
+    pub digest: Option<String>,
     /// Whether the content is shown.
     pub state: FacetState,
     /// The content as received, people's values as their handles.
