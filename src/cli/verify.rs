@@ -112,10 +112,10 @@ fn lines_of(c: &Checked) -> Vec<String> {
         return lines;
     }
     lines.push(format!("parts: {} opened, {} gone on purpose, {} events byte for byte", c.parts, c.destroyed, c.received));
-    lines.push(format!("interned: {} facets and shapes", c.interned));
+    lines.push(format!("facets and shapes: {}", c.interned));
     lines.push(format!("duplicate index: {} rows; tokens: {}", c.duplicates, c.tokens));
     lines.push(format!("references: {} of {} people, {} of them erased people's", c.references, c.people, c.references_of_erased));
-    lines.push(format!("vault: {} people, whose secrets and identifiers open", c.named));
+    lines.push(format!("people in the vault: {} (secrets and identifiers open)", c.named));
     match &c.projection {
         Some(rows) => lines.push(format!("projection: {} rows, as a replay gives them", rows.iter().map(|r| r.1).sum::<u64>())),
         None => lines.push("projection: not compared, since `core` parts are destroyed; `ledgerline rebuild` makes it anew".to_owned()),
