@@ -39,7 +39,7 @@ macro_rules! actions {
 actions! {
     #[doc = "Send lineage events."]
     IngestEvent: [Producer, Engineer];
-    #[doc = "Read artifacts, jobs, runs, schemas, owners' handles and tags."]
+    #[doc = "Read and search artifacts, jobs, runs, schemas, owners' handles and tags."]
     ReadCatalog: [Engineer, Reader, Auditor];
     #[doc = "Walk lineage, count it, find paths."]
     ReadLineage: [Engineer, Reader, Auditor];

@@ -51,6 +51,7 @@ pub fn run<E: std::error::Error + Send + 'static>(
             Err(_) => return Err(RunError::Loading),
         };
         cell.set(app.clone());
+        app.start_search();
         ready(&app);
         let ended = tokio::select! {
             () = signal() => Ended::Drained,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, refusals::Refusals, sequencer::Sequencer, tokens::TokenBook,
-    verify::Examination,
+    App, Limits, ingest::IngestIdentity, ledger_access::LedgerPublic, refusals::Refusals, search::Search, sequencer::Sequencer,
+    tokens::TokenBook, verify::Examination,
 };
 use crate::{
     clock::Ambient,
@@ -165,6 +165,7 @@ impl App {
         let Opened { store, writer, tokens } = EmbeddedStore::open(folder, options)?;
         let Backend { store, writer } = wrap(Backend { store, writer });
         let sequencer = Sequencer::start(writer, ambient.clock.clone(), config.ingest.queue_max)?;
+        let searched = store.clone();
         Ok(Arc::new(Self {
             store,
             sequencer,
@@ -175,6 +176,7 @@ impl App {
             log_key,
             identity: IngestIdentity::new(secret),
             refusals: Refusals::default(),
+            search: Search::over(searched),
             ledger_public: match config.ledger.public {
                 PublicLedger::None => LedgerPublic::None,
                 PublicLedger::Checkpoint => LedgerPublic::Checkpoint,

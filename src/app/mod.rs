@@ -6,6 +6,7 @@ pub mod ingest;
 pub mod ledger_access;
 pub mod rebuild;
 pub mod refusals;
+pub mod search;
 pub mod sequencer;
 pub mod tokens;
 pub mod verify;
@@ -77,6 +78,7 @@ pub struct App {
     pub(crate) identity: ingest::IngestIdentity,
     pub(crate) ledger_public: ledger_access::LedgerPublic,
     pub(crate) refusals: refusals::Refusals,
+    pub(crate) search: search::Search,
 }
 
 /// An error and everything behind it, for the log.
@@ -116,7 +118,7 @@ impl App {
         if let Some(min) = min_size.filter(|m| *m > size) {
             return Err(AppError::new(Code::Stale, format!("the ledger has {size} entries, at least {min} were asked for")));
         }
-        Ok(View::new(self.clone(), principal, snapshot))
+        Ok(View::new(self.clone(), principal, snapshot, min_size))
     }
 
     #[must_use]

@@ -39,19 +39,21 @@ pub struct LineageOptions {
 
 /// One request's reading of the store.
 pub struct View {
-    app: Arc<App>,
-    principal: Arc<Principal>,
+    pub(super) app: Arc<App>,
+    pub(super) principal: Arc<Principal>,
     snapshot: Arc<dyn Snapshot>,
+    /// What the request asked the answer to stand on at least.
+    pub(super) min_size: Option<EntryIndex>,
     /// "Now", once for the request.
-    now: Micros,
+    pub(super) now: Micros,
     deadline: Instant,
 }
 
 impl View {
-    pub(super) fn new(app: Arc<App>, principal: Arc<Principal>, snapshot: Arc<dyn Snapshot>) -> Self {
+    pub(super) fn new(app: Arc<App>, principal: Arc<Principal>, snapshot: Arc<dyn Snapshot>, min_size: Option<EntryIndex>) -> Self {
         let now = app.ambient.clock.now();
         let deadline = Instant::now() + Duration::from_millis(app.limits.lineage_deadline_ms);
-        Self { app, principal, snapshot, now, deadline }
+        Self { app, principal, snapshot, min_size, now, deadline }
     }
 
     #[must_use]

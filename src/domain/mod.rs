@@ -11,5 +11,6 @@ pub mod lineage;
 pub mod merkle;
 pub mod name;
 pub mod position;
+pub mod search;
 pub mod source;
 pub mod time;

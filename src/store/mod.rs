@@ -19,6 +19,7 @@ use crate::{
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
+        search::Searchable,
         time::Micros,
     },
     ledger::Hash,
@@ -68,11 +69,24 @@ pub trait Store: Send + Sync {
     fn stopped(&self) -> bool;
     /// Tells when that happens.
     fn watch_stopped(&self) -> watch::Receiver<bool>;
+    /// What an index derived from artifacts has to read again, at a view's size:
+    /// artifacts in order of first naming from place `from` on, at most `limit`,
+    /// and when those are all read, each that changed since the last call. For one
+    /// asker: what is told once is told again only when it changes again.
+    fn changed(&self, from: u32, limit: usize, size: EntryIndex) -> Changed;
     /// A consistent view of the committed state.
     ///
     /// # Errors
     /// [`StoreError::Stopped`], [`StoreError::Backend`].
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError>;
+}
+
+/// What a derived index has to read again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changed {
+    pub keys: Vec<NodeKey>,
+    /// The place to go on from.
+    pub next: u32,
 }
 
 /// A signed checkpoint of the current log.
@@ -124,6 +138,9 @@ pub trait Snapshot: Send + Sync {
     async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError>;
     /// A page of artifacts alive at the instant, in order of (namespace, name, kind).
     async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError>;
+    /// What artifacts can be found by, as everything below this view's size says
+    /// last, whatever time it is about.
+    async fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError>;
     /// Runs by OpenLineage's runId (lower-case).
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError>;
     /// The latest runs of each job, newest start first.

@@ -15,10 +15,11 @@ use ledgerline::{
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
+        search::Searchable,
         time::Micros,
     },
     ledger::Hash,
-    store::{Head, PublishedCheckpoint, Readable, Snapshot, Store, StoreError},
+    store::{Changed, Head, PublishedCheckpoint, Readable, Snapshot, Store, StoreError},
 };
 use serde_json::{Value, json};
 
@@ -70,6 +71,9 @@ impl Store for Counting {
     fn stopped(&self) -> bool {
         self.inner.stopped()
     }
+    fn changed(&self, from: u32, limit: usize, size: EntryIndex) -> Changed {
+        self.inner.changed(from, limit, size)
+    }
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
         self.calls.note("snapshot");
         Ok(Arc::new(CountingView { inner: self.inner.snapshot().await?, calls: self.calls.clone() }))
@@ -101,6 +105,10 @@ impl Snapshot for CountingView {
     async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
         self.calls.note("artifacts");
         self.inner.artifacts(keys, as_of).await
+    }
+    async fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
+        self.calls.note("searchables");
+        self.inner.searchables(keys).await
     }
     async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
         self.calls.note("artifact_page");
@@ -219,6 +227,16 @@ fn a_page_of_artifacts_costs_as_many_calls_as_two() {
     let query =
         "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schema{fields{path}} owners{role} facets{json} runs{id}}}}";
     costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
+}
+
+#[test]
+fn a_page_of_what_was_found_costs_as_many_calls_for_200_as_for_2() {
+    let (stand, calls, token) = estate();
+    let query = r#"query($n: Int!){search(text: "d", first: $n){totalCount facets{kinds{count}}
+        nodes{matches{word} artifact{name schema{fields{path}} owners{role} runs{id}}}}}"#;
+    // The first search fills the index.
+    assert_eq!(stand.data(&token, query, json!({"n": 1}))["search"]["totalCount"], 201);
+    costs_the_same(&stand, &calls, &token, query, |data| length(&data["search"]["nodes"]));
 }
 
 #[test]

@@ -9,13 +9,14 @@ use crate::domain::{
     kind::ArtifactKind,
     lineage::AsOf,
     name::{NAME_BYTES_MAX, Name},
+    search::HitKey,
     time::Micros,
 };
 
 const VERSION: u8 = 1;
 const MAC_BYTES: usize = 16;
 const HEAD_BYTES: usize = 2 + 8 + 8;
-const TEXT_BYTES_MAX: usize = (HEAD_BYTES + 2 * (4 + NAME_BYTES_MAX) + 1 + MAC_BYTES).div_ceil(3) * 4;
+const TEXT_BYTES_MAX: usize = (HEAD_BYTES + 12 + 2 * (4 + NAME_BYTES_MAX) + 1 + MAC_BYTES).div_ceil(3) * 4;
 
 /// Where a page ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +25,8 @@ pub enum Position {
     Artifact(Name, ArtifactKind),
     /// After the entry with this index.
     Event(u64),
+    /// After the hit with this score, name and kind, of the search with this digest.
+    Hit([u8; 8], HitKey),
     /// After the token made then, with this id.
     Token(Micros, Box<str>),
 }
@@ -58,17 +61,18 @@ impl CursorKey {
         let kind = match cursor.position {
             Position::Artifact(..) => b'a',
             Position::Event(_) => b'e',
+            Position::Hit(..) => b's',
             Position::Token(..) => b't',
         };
         bytes.extend_from_slice(&[VERSION, kind]);
         bytes.extend_from_slice(&cursor.as_of.size.to_be_bytes());
         bytes.extend_from_slice(&cursor.as_of.valid_at.0.to_be_bytes());
         match &cursor.position {
-            Position::Artifact(name, kind) => {
-                bytes.push(*kind as u8);
-                bytes.extend_from_slice(&u32::try_from(name.namespace.len()).unwrap_or(u32::MAX).to_be_bytes());
-                bytes.extend_from_slice(name.namespace.as_bytes());
-                bytes.extend_from_slice(name.name.as_bytes());
+            Position::Artifact(name, kind) => named(&mut bytes, name, *kind),
+            Position::Hit(search, at) => {
+                bytes.extend_from_slice(search);
+                bytes.extend_from_slice(&at.score.to_be_bytes());
+                named(&mut bytes, &at.name, at.kind);
             }
             Position::Event(index) => bytes.extend_from_slice(&index.to_be_bytes()),
             Position::Token(at, id) => {
@@ -104,13 +108,16 @@ impl CursorKey {
         let (&[version, kind], head) = head.split_first_chunk::<2>()?;
         let (size, valid_at) = head.split_first_chunk::<8>()?;
         let as_of = AsOf { size: u64::from_be_bytes(*size), valid_at: Micros(i64::from_be_bytes(valid_at.try_into().ok()?)) };
-        let utf8 = |b: &[u8]| String::from_utf8(b.to_vec()).ok();
         let position = match (version, kind) {
             (VERSION, b'a') => {
-                let (kind, rest) = rest.split_first()?;
-                let (length, rest) = rest.split_first_chunk::<4>()?;
-                let (namespace, name) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-                Position::Artifact(Name::new(utf8(namespace)?, utf8(name)?), ArtifactKind::from_u8(*kind)?)
+                let (name, kind) = read_named(rest)?;
+                Position::Artifact(name, kind)
+            }
+            (VERSION, b's') => {
+                let (search, rest) = rest.split_first_chunk::<8>()?;
+                let (score, rest) = rest.split_first_chunk::<4>()?;
+                let (name, kind) = read_named(rest)?;
+                Position::Hit(*search, HitKey { score: u32::from_be_bytes(*score), name, kind })
             }
             (VERSION, b'e') => Position::Event(u64::from_be_bytes(rest.try_into().ok()?)),
             (VERSION, b't') => {
@@ -123,6 +130,24 @@ impl CursorKey {
     }
 }
 
+fn utf8(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+fn named(bytes: &mut Vec<u8>, name: &Name, kind: ArtifactKind) {
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(&u32::try_from(name.namespace.len()).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend_from_slice(name.namespace.as_bytes());
+    bytes.extend_from_slice(name.name.as_bytes());
+}
+
+fn read_named(bytes: &[u8]) -> Option<(Name, ArtifactKind)> {
+    let (kind, rest) = bytes.split_first()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let (namespace, name) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    Some((Name::new(utf8(namespace)?, utf8(name)?), ArtifactKind::from_u8(*kind)?))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -133,6 +158,10 @@ mod tests {
         let position = prop_oneof![
             (".{0,30}", ".{0,30}", 1u8..=15).prop_map(|(ns, n, k)| Position::Artifact(Name::new(ns, n), ArtifactKind::from_u8(k).unwrap())),
             any::<u64>().prop_map(Position::Event),
+            (any::<[u8; 8]>(), any::<u32>(), ".{0,30}", ".{0,30}", 1u8..=15).prop_map(|(search, score, ns, n, k)| Position::Hit(
+                search,
+                HitKey { score, name: Name::new(ns, n), kind: ArtifactKind::from_u8(k).unwrap() }
+            )),
             (any::<i64>(), ".{0,36}").prop_map(|(at, id)| Position::Token(Micros(at), id.into())),
         ];
         (any::<u64>(), any::<i64>(), position)

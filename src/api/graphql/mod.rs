@@ -23,7 +23,7 @@ pub use self::{cursor::CursorKey, execute::Executor, settings::GraphqlSettings};
 use self::{
     mutation::Mutation,
     query::Query,
-    types::{artifact::Artifact, event::LedgerEvent, token::Token},
+    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
 };
 
 type Schema = Built<Query, Mutation, EmptySubscription>;
@@ -32,6 +32,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation, EmptySubscription)
         .override_output_type_description::<Connection<String, Artifact>>("A page of artifacts.")
         .override_output_type_description::<Connection<String, LedgerEvent>>("A page of entries.")
+        .override_output_type_description::<SearchHitConnection>("A page of what a search found.")
         .override_output_type_description::<Connection<String, Token>>("A page of tokens.")
 }
 

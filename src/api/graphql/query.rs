@@ -20,6 +20,7 @@ use super::{
         ledger::Ledger,
         lineage::{Answered, LineageOptions, lineage_price, root_at},
         run::Run,
+        search::{SearchFilter, SearchHitConnection, search},
         token::Token,
         viewer::Viewer,
     },
@@ -143,6 +144,21 @@ impl Query {
             Edge::new(cursor, Artifact { facts: Arc::new(facts), as_of })
         }));
         Ok(connection)
+    }
+
+    /// Artifacts that hold every word of a text in their names, namespaces, tags, columns or descriptions: as a whole word, as the
+    /// beginning of one, or with a slip or two. The best first. It is about the latest state that `asOf` names; what
+    /// changes between two pages may be missed or met twice.
+    #[graphql(complexity = "20 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    async fn search(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is looked for: at most 512 bytes and 8 words.")] text: String,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page of the same search.")] after: Option<String>,
+        #[graphql(desc = "Which ones.")] filter: Option<SearchFilter>,
+    ) -> Result<SearchHitConnection> {
+        search(ctx, text, size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?, after, filter.unwrap_or_default()).await
     }
 
     /// A run; none for what is unknown or hidden.
@@ -270,11 +286,11 @@ async fn artifact(reading: &Reading, key: NodeKey, as_of: Instant) -> Result<Opt
     Ok(reading.artifact(key, as_of).await?.map(|facts| Artifact { facts, as_of }))
 }
 
-fn open(key: &super::cursor::CursorKey, text: &str) -> Result<Cursor> {
+pub(super) fn open(key: &super::cursor::CursorKey, text: &str) -> Result<Cursor> {
     key.open(text).map_err(|e| ApiError::input("after", e.to_string()))
 }
 
-fn not_of_this_list() -> ApiError {
+pub(super) fn not_of_this_list() -> ApiError {
     ApiError::input("after", super::cursor::NotACursor.to_string())
 }
 

@@ -25,13 +25,13 @@ use super::{
 use crate::{
     domain::{
         assertion::Digest,
-        id::InstallationSecret,
+        id::{EntryIndex, InstallationSecret},
         position::{LogNumber, LogSpan, Logs},
         time::{DAWN, Micros},
     },
     ledger::{LogKey, RightEdge, TreeReader},
     store::{
-        Head, PublishedCheckpoint, Snapshot, Store, StoreError,
+        Changed, Head, PublishedCheckpoint, Snapshot, Store, StoreError,
         write::{Committer, TokenRow},
     },
     vault::Vault,
@@ -285,6 +285,11 @@ impl Store for EmbeddedStore {
 
     fn watch_stopped(&self) -> tokio::sync::watch::Receiver<bool> {
         self.shared.watch_stopped()
+    }
+
+    fn changed(&self, from: u32, limit: usize, size: EntryIndex) -> Changed {
+        let (keys, next) = self.shared.topology.changed(from, limit, size);
+        Changed { keys, next }
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {

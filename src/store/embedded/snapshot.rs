@@ -22,6 +22,7 @@ use crate::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
+        search::Searchable,
         time::Micros,
     },
     ledger::{Hash, TreeError, TreeReader, push_entry},
@@ -155,6 +156,11 @@ impl Snapshot for EmbeddedSnapshot {
     async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
         let page = page.clone();
         self.ask(move |r| r.page(&page, as_of)).await
+    }
+
+    async fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |r| r.searchables(&keys)).await
     }
 
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {

@@ -4,4 +4,5 @@ mod graphql;
 mod ingest;
 mod ledger;
 mod schema;
+mod search;
 pub mod stand;

@@ -6,6 +6,7 @@ pub mod facets;
 pub mod ledger;
 pub mod lineage;
 pub mod run;
+pub mod search;
 pub mod token;
 pub mod viewer;
 

@@ -17,6 +17,7 @@ use crate::{
         StoreError,
         embedded::{
             plan::{Plan, PlanFacet, RunShapes, owner_of_source},
+            read::SEARCHED,
             schema::backend,
             topology::{AliasFact, AliasKind, NEVER, NodeNo, PairNo, position},
         },
@@ -121,6 +122,16 @@ impl Projector<'_> {
         Ok(concerns)
     }
 
+    /// Whether what a facet says is what artifacts are found by.
+    fn is_searched(&self, name: u32) -> bool {
+        SEARCHED.iter().any(|word| self.state.facet_names.get(*word) == Some(&name))
+    }
+
+    /// Nothing was known of the node before this very event.
+    pub(super) fn is_first_named_by(&self, node: NodeNo, ix: EntryIndex) -> bool {
+        self.topology.node(node).is_some_and(|n| n.recorded_from == position(ix))
+    }
+
     fn known(&self, id: NodeId) -> Result<NodeNo, StoreError> {
         self.topology.find_any(id).ok_or(StoreError::Inconsistent { place: "memory of nodes" })
     }
@@ -138,7 +149,10 @@ impl Projector<'_> {
             return Ok(false);
         }
         // Of a node that this very event names first, nothing is stored.
-        let fresh = self.topology.node(f.node).is_some_and(|n| n.recorded_from == position(ix));
+        let fresh = self.is_first_named_by(f.node, ix);
+        if !fresh && self.is_searched(f.name) {
+            self.topology.mark(f.node, ix);
+        }
         let floor = if fresh { None } else { self.neighbour(f, stamp, "<=", "DESC")? };
         if planned && floor.as_ref().is_some_and(|r| r.says_as(f)) {
             return Ok(false);
@@ -227,6 +241,8 @@ impl Projector<'_> {
                 .and_then(|mut s| s.execute((alias.a, alias.b, alias.kind as u8, alias.owner, alias.valid_from.0, alias.recorded_from, ix)))
                 .map_err(backend)?;
             self.topology.end_alias(alias.slot, ix);
+            self.topology.mark(alias.a, ix);
+            self.topology.mark(alias.b, ix);
             self.state.touched.touch(alias.a, alias.valid_from);
             self.state.touched.touch(alias.b, alias.valid_from);
         }

@@ -92,6 +92,8 @@ impl Projector<'_> {
             .map_err(backend)?;
         self.state.touched.touch(f.a, f.valid_from);
         self.state.touched.touch(f.b, f.valid_from);
+        self.topology.mark(f.a, f.recorded_from.into());
+        self.topology.mark(f.b, f.recorded_from.into());
         self.topology.add_alias(f).map(|_| ()).ok_or(StoreError::Inconsistent { place: "memory of aliases is full" })
     }
 
@@ -329,6 +331,7 @@ impl Projector<'_> {
             .and_then(|mut s| s.execute((node, fact.valid_from.0, fact.recorded_from, fact.valid_until.0, ix)))
             .map_err(backend)?;
         self.topology.end_life(fact.slot, ix);
+        self.topology.mark(node, ix);
         Ok(())
     }
 
@@ -337,6 +340,9 @@ impl Projector<'_> {
             .prepare_cached("INSERT INTO life(node, vf, rf, vu, ru) VALUES(?1, ?2, ?3, ?4, NULL) ON CONFLICT DO UPDATE SET ru = NULL")
             .and_then(|mut s| s.execute((node, from.0, ix, until.0)))
             .map_err(backend)?;
+        if !self.is_first_named_by(node, ix) {
+            self.topology.mark(node, ix);
+        }
         self.topology
             .add_life(node, &LifeFact { slot: 0, valid_from: from, valid_until: until, recorded_from: position(ix), recorded_until: NEVER })
             .map(|_| ())

@@ -149,7 +149,7 @@ pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError
 }
 
 /// A facet with its content; adds the people whom an `ownership` facet names.
-fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFacts>) -> Result<FacetFacts, StoreError> {
+pub fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFacts>) -> Result<FacetFacts, StoreError> {
     let topology = &reader.shared.topology;
     let entries = reader.entries();
     let (source, job): (_, Option<NodeId>) = if f.owner.is_multiple_of(2) {

@@ -5,6 +5,7 @@ mod fields;
 mod lives;
 mod pages;
 mod runs;
+mod searched;
 mod starts;
 mod walk;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
+pub use searched::SEARCHED;
 
 use super::{entries::EntryReader, intern::Generations, schema::backend, shared::Shared};
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
+        search::Searchable,
     },
     store::StoreError,
     vault::Vault,
@@ -123,6 +126,10 @@ impl Reader<'_> {
 
     pub fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
         facts::artifacts(self, keys, as_of)
+    }
+
+    pub fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
+        searched::searchables(self, keys)
     }
 
     pub fn page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {

@@ -5,6 +5,7 @@
 //! ledger size S sees exactly the facts recorded below S: slots are linked in
 //! before the commit is published, and are invisible until then because their
 //! `recorded_from` is not below any published size.
+mod changes;
 mod facts;
 mod load;
 mod names;
@@ -16,7 +17,7 @@ use std::sync::{
 
 pub use facts::{AliasFact, AliasKind, FlowFact, LifeFact, Side};
 use hashbrown::HashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
 use super::arena::Arena;
@@ -132,6 +133,7 @@ pub struct Topology {
     namespaces: RwLock<HashMap<Arc<str>, (), hashbrown::DefaultHashBuilder>>,
     /// Of each (job, source): the two, by number.
     pairs: RwLock<Vec<(NodeNo, SourceNo)>>,
+    marked: Mutex<changes::Marked>,
 }
 
 impl Topology {
@@ -148,6 +150,7 @@ impl Topology {
             by_id: RwLock::new(HashMap::default()),
             namespaces: RwLock::new(HashMap::default()),
             pairs: RwLock::new(Vec::new()),
+            marked: Mutex::default(),
         }
     }
 
