@@ -16,6 +16,7 @@ use crate::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         entry::part::PartClass,
+        history::FacetVersion,
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
@@ -124,6 +125,8 @@ pub trait Snapshot: Send + Sync {
     async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError>;
     /// A page of artifacts alive at the instant, in order of (namespace, name, kind).
     async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError>;
+    /// The versions of one facet of each artifact that began by the instant, newest first, at most `limit` of each.
+    async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError>;
     /// Runs by OpenLineage's runId (lower-case).
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError>;
     /// The latest runs of each job, newest start first.

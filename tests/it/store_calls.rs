@@ -12,6 +12,7 @@ use ledgerline::{
     domain::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        history::FacetVersion,
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
@@ -105,6 +106,10 @@ impl Snapshot for CountingView {
     async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
         self.calls.note("artifact_page");
         self.inner.artifact_page(page, as_of).await
+    }
+    async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
+        self.calls.note("facet_versions");
+        self.inner.facet_versions(keys, name, limit, as_of).await
     }
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {
         self.calls.note("runs");
@@ -212,12 +217,15 @@ fn a_page_of_artifacts_costs_as_many_calls_as_two() {
         "id name aliases{name} schema{fields{path}} owners{actor{handle} role} facets{name json} description",
         "runs(first: 3){runId state job{name} inputs{name schema{fields{path}}} outputs{name owners{role}} events{index parts{class}} facets{name json}}",
         "runs{job{runs{job{name}} owners{role}}}",
+        "viewerCan",
     ] {
         let query = format!("query($n: Int!){{artifacts(first: $n, filter: {{kinds: [JOB]}}){{nodes{{{fields}}}}}}}");
         costs_the_same(&stand, &calls, &token, &query, |data| length(&data["artifacts"]["nodes"]));
     }
     let query =
         "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schema{fields{path}} owners{role} facets{json} runs{id}}}}";
+    costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
+    let query = "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schemaHistory(first: 2){fields{path} event{leafHash}} fieldHistory(path: \"c1\"){event{index}}}}}";
     costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
 }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        history::FacetVersion,
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         time::Micros,
@@ -155,6 +156,11 @@ impl Snapshot for EmbeddedSnapshot {
     async fn artifact_page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
         let page = page.clone();
         self.ask(move |r| r.page(&page, as_of)).await
+    }
+
+    async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
+        let (keys, name) = (keys.to_vec(), name.to_owned());
+        self.ask(move |r| r.facet_versions(&keys, &name, limit, as_of)).await
     }
 
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {

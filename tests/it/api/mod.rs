@@ -3,5 +3,6 @@ mod auth;
 mod graphql;
 mod ingest;
 mod ledger;
+mod page;
 mod schema;
 pub mod stand;

@@ -12,7 +12,9 @@ use super::{
         scalar::{self, DateTime, Json, Long},
     },
     Actor, Name, facets,
+    history::{FieldHistoryItem, SchemaVersion, VERSIONS_MAX},
     run::Run,
+    viewer::{Permission, permitted},
 };
 use crate::{
     access::Action,
@@ -141,6 +143,29 @@ impl Artifact {
         self.named("schema").filter_map(one).collect()
     }
 
+    /// How its columns changed: the versions of each source in valid time, newest first, each with what became of the
+    /// columns since the same source's version before.
+    #[graphql(complexity = "10 + price(Some(first), 10, VERSIONS_MAX, child_complexity)")]
+    async fn schema_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 10, desc = "How many versions at most; at most 100.")] first: i32,
+    ) -> Result<Vec<SchemaVersion>> {
+        self.schema_versions(ctx, size("first", first, VERSIONS_MAX)?).await
+    }
+
+    /// What became of one column: when each source listed it, changed its type, listed it no longer; newest first. The
+    /// latest 1,000 versions of the schema are looked at. A column that was renamed is one removed and one added.
+    #[graphql(complexity = "50 + price(Some(first), 20, VERSIONS_MAX, child_complexity)")]
+    async fn field_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The column's dotted path; of a `FIELD` its own without it, of anything else then nothing.")] path: Option<String>,
+        #[graphql(default = 20, desc = "How many changes at most; at most 100.")] first: i32,
+    ) -> Result<Vec<FieldHistoryItem>> {
+        self.field_changes(ctx, path.as_deref(), size("first", first, VERSIONS_MAX)?).await
+    }
+
     /// The facets in force, each by source, sorted by name.
     #[graphql(complexity = "10 + 10 * child_complexity")]
     async fn facets(
@@ -169,6 +194,13 @@ impl Artifact {
             }
         };
         Ok(self.facts.facets.iter().filter(|f| wanted(f)).map(one).collect())
+    }
+
+    /// What the caller may do with it: what changes it is bounded by the namespaces of the caller's token.
+    async fn viewer_can(&self, ctx: &Context<'_>) -> Result<Vec<Permission>> {
+        let view = &reading(ctx).await?.view;
+        let touched = [&*self.facts.name.namespace];
+        Ok(permitted(|action, writes| view.may_with(action, touched.get(..usize::from(writes)).unwrap_or_default())))
     }
 
     /// Who is responsible, by handle.

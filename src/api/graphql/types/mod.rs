@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod event;
 pub mod facets;
+pub mod history;
 pub mod ledger;
 pub mod lineage;
 pub mod run;

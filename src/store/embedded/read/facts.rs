@@ -76,6 +76,7 @@ fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: A
 }
 
 /// A facet row in force.
+#[derive(Clone)]
 pub struct InForce {
     pub name: u32,
     pub owner: u32,
@@ -85,7 +86,14 @@ pub struct InForce {
     pub digest: Digest,
     pub blob: Option<u32>,
     pub by: EntryIndex,
-    deleted: bool,
+    pub deleted: bool,
+}
+
+impl InForce {
+    /// The same content, or the same end of it.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.deleted == other.deleted
+    }
 }
 
 /// The facets of a class in force, each with the name that has it. A source that
@@ -149,7 +157,7 @@ pub fn facet_word(reader: &Reader<'_>, name: u32) -> Result<Arc<str>, StoreError
 }
 
 /// A facet with its content; adds the people whom an `ownership` facet names.
-fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFacts>) -> Result<FacetFacts, StoreError> {
+pub fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<OwnerFacts>) -> Result<FacetFacts, StoreError> {
     let topology = &reader.shared.topology;
     let entries = reader.entries();
     let (source, job): (_, Option<NodeId>) = if f.owner.is_multiple_of(2) {

@@ -2,6 +2,7 @@
 pub(super) mod classes;
 mod facts;
 mod fields;
+mod history;
 mod lives;
 mod pages;
 mod runs;
@@ -17,6 +18,7 @@ use super::{entries::EntryReader, intern::Generations, schema::backend, shared::
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, RunFacts},
+        history::FacetVersion,
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
@@ -123,6 +125,10 @@ impl Reader<'_> {
 
     pub fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
         facts::artifacts(self, keys, as_of)
+    }
+
+    pub fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
+        history::facet_versions(self, keys, name, limit, as_of)
     }
 
     pub fn page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
