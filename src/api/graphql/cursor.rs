@@ -24,6 +24,8 @@ pub enum Position {
     Artifact(Name, ArtifactKind),
     /// After the entry with this index.
     Event(u64),
+    /// After the change that this entry made.
+    Change(u64),
     /// After the token made then, with this id.
     Token(Micros, Box<str>),
 }
@@ -58,6 +60,7 @@ impl CursorKey {
         let kind = match cursor.position {
             Position::Artifact(..) => b'a',
             Position::Event(_) => b'e',
+            Position::Change(_) => b'c',
             Position::Token(..) => b't',
         };
         bytes.extend_from_slice(&[VERSION, kind]);
@@ -70,7 +73,7 @@ impl CursorKey {
                 bytes.extend_from_slice(name.namespace.as_bytes());
                 bytes.extend_from_slice(name.name.as_bytes());
             }
-            Position::Event(index) => bytes.extend_from_slice(&index.to_be_bytes()),
+            Position::Event(index) | Position::Change(index) => bytes.extend_from_slice(&index.to_be_bytes()),
             Position::Token(at, id) => {
                 bytes.extend_from_slice(&at.0.to_be_bytes());
                 bytes.extend_from_slice(id.as_bytes());
@@ -113,6 +116,7 @@ impl CursorKey {
                 Position::Artifact(Name::new(utf8(namespace)?, utf8(name)?), ArtifactKind::from_u8(*kind)?)
             }
             (VERSION, b'e') => Position::Event(u64::from_be_bytes(rest.try_into().ok()?)),
+            (VERSION, b'c') => Position::Change(u64::from_be_bytes(rest.try_into().ok()?)),
             (VERSION, b't') => {
                 let (at, id) = rest.split_first_chunk::<8>()?;
                 Position::Token(Micros(i64::from_be_bytes(*at)), utf8(id)?.into())
@@ -133,6 +137,7 @@ mod tests {
         let position = prop_oneof![
             (".{0,30}", ".{0,30}", 1u8..=15).prop_map(|(ns, n, k)| Position::Artifact(Name::new(ns, n), ArtifactKind::from_u8(k).unwrap())),
             any::<u64>().prop_map(Position::Event),
+            any::<u64>().prop_map(Position::Change),
             (any::<i64>(), ".{0,36}").prop_map(|(at, id)| Position::Token(Micros(at), id.into())),
         ];
         (any::<u64>(), any::<i64>(), position)

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
-        history::FacetVersion,
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         time::Micros,
@@ -163,6 +163,17 @@ impl Snapshot for EmbeddedSnapshot {
         self.ask(move |r| r.facet_versions(&keys, &name, limit, as_of)).await
     }
 
+    async fn changes(
+        &self,
+        keys: &[NodeKey],
+        before: Option<EntryIndex>,
+        limit: usize,
+        as_of: AsOf,
+    ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |r| r.changes(&keys, before, limit, as_of)).await
+    }
+
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {
         let run_ids = run_ids.to_vec();
         self.ask(move |r| r.runs(&run_ids, as_of)).await
@@ -175,6 +186,10 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
         self.ask(move |r| r.walk(&walk)).await
+    }
+
+    async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
+        self.ask(move |r| walks.iter().map(|w| r.walk(w)).collect()).await
     }
 
     async fn flow_assertions(&self, flows: &[FlowVersion], _size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {

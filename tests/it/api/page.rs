@@ -165,3 +165,117 @@ fn a_page_says_what_its_reader_may_do_there() {
     assert!(can(&engineer(&["db"])).contains(&"INGEST_EVENTS".to_owned()));
     assert!(!can(&engineer(&["elsewhere"])).contains(&"INGEST_EVENTS".to_owned()));
 }
+
+#[test]
+fn changes_are_told_newest_first_with_who_and_what_and_page_by_page_in_one_state_of_the_world() {
+    let stand = Stand::new();
+    let token = stand.token(&[Role::Producer, Role::Reader]);
+    let mut renamed = run_event("COMPLETE", 5, 50, &["a"], &["c"]);
+    renamed["outputs"][0]["facets"] = json!({"lifecycleStateChange": facet(json!({
+        "lifecycleStateChange": "RENAME", "previousIdentifier": {"namespace": "db", "name": "b"}}))});
+    let indexes = send_all(
+        &stand,
+        &token,
+        &[
+            with_columns(1, 10, &[("id", "int4")]),
+            with_columns(2, 20, &[("id", "int4")]),
+            with_columns(3, 30, &[("id", "int8")]),
+            run_event("COMPLETE", 4, 40, &["a"], &["other"]),
+            renamed,
+        ],
+    );
+    let query = |first: u8, after: &str| {
+        let page = format!(
+            "changes(first: {first}{after}){{nodes{{index kinds facets actor{{handle}} time recordedAt reason event{{index}}}} pageInfo{{hasNextPage endCursor}}}}"
+        );
+        stand.data(
+            &token,
+            &format!("{{artifact(ref: {{dataset: {{namespace: \"db\", name: \"c\"}}}}){{{page}}} viewer{{actor{{handle}}}}}}"),
+            json!({}),
+        )
+    };
+    let all = query(20, "");
+    let nodes = all["artifact"]["changes"]["nodes"].as_array().unwrap().clone();
+    let told: Vec<Value> = nodes.iter().map(|n| json!([n["index"], n["kinds"], n["facets"]])).collect();
+    assert_eq!(
+        told,
+        [
+            json!([indexes[4], ["NAMED", "FACET", "FLOW", "ENDED", "ALIAS"], ["lifecycleStateChange"]]),
+            json!([indexes[3], ["FLOW"], []]),
+            json!([indexes[2], ["FACET"], ["schema"]]),
+            json!([indexes[0], ["NAMED", "FACET", "FLOW"], ["schema"]]),
+        ],
+        "under both names; a run that says nothing new changes nothing"
+    );
+    for node in &nodes {
+        assert_eq!((&node["index"], &node["actor"]), (&node["event"]["index"], &all["viewer"]["actor"]));
+        assert_eq!(node["reason"], Value::Null);
+    }
+    let first = query(1, "");
+    let cursor = first["artifact"]["changes"]["pageInfo"]["endCursor"].as_str().unwrap().to_owned();
+    send_all(&stand, &token, &[with_columns(6, 55, &[("id", "text")])]);
+    let mut paged = first["artifact"]["changes"]["nodes"].as_array().unwrap().clone();
+    let rest = query(20, &format!(", after: \"{cursor}\""));
+    paged.extend(rest["artifact"]["changes"]["nodes"].as_array().unwrap().iter().cloned());
+    assert_eq!(paged, nodes);
+    assert_eq!(rest["artifact"]["changes"]["pageInfo"]["hasNextPage"], false);
+    let events = stand.data(&token, "{events(first: 1){pageInfo{endCursor}}}", json!({}));
+    let foreign = events["events"]["pageInfo"]["endCursor"].as_str().unwrap();
+    let bad = format!("{{artifact(ref: {DATASET_B}){{changes(after: \"{foreign}\"){{nodes{{index}}}}}}}}");
+    assert_eq!(stand.error(&token, &bad, json!({})).0, "BAD_USER_INPUT");
+}
+
+#[test]
+fn what_is_next_to_an_artifact_is_counted_whole_and_shown_as_asked() {
+    let stand = Stand::new();
+    let token = stand.token(&[Role::Producer, Role::Reader]);
+    send_all(&stand, &token, &[run_event("COMPLETE", 1, 10, &["a", "a2", "a3"], &["b"])]);
+    let query = "query($n: Int!){artifact(ref: {job: {namespace: \"jobs\", name: \"etl\"}}){up: neighbours(direction: UPSTREAM, first: $n){count nodes{name kind} status} \
+                 down: neighbours(direction: DOWNSTREAM){count nodes{name} status} both: neighbours(direction: BOTH, first: 0){count nodes{name} status}}}";
+    let data = stand.data(&token, query, json!({"n": 10}));
+    let mut names: Vec<&str> = data["artifact"]["up"]["nodes"].as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        (names, &data["artifact"]["up"]["count"], &data["artifact"]["up"]["status"]),
+        (vec!["a", "a2", "a3"], &json!(3), &json!("COMPLETE"))
+    );
+    assert_eq!(data["artifact"]["down"], json!({"count": 1, "nodes": [{"name": "b"}], "status": "COMPLETE"}));
+    assert_eq!(data["artifact"]["both"], json!({"count": 4, "nodes": [], "status": "TRUNCATED"}));
+    let data = stand.data(&token, query, json!({"n": 2}));
+    let up = &data["artifact"]["up"];
+    assert_eq!((&up["count"], up["nodes"].as_array().unwrap().len(), &up["status"]), (&json!(3), 2, &json!("TRUNCATED")));
+}
+
+#[test]
+fn statistics_say_how_the_latest_runs_went() {
+    let stand = Stand::new();
+    let token = stand.token(&[Role::Producer, Role::Reader]);
+    let mut events = Vec::new();
+    for (run, start, end, state) in [(1, 10, 12, "COMPLETE"), (2, 20, 29, "COMPLETE"), (3, 30, 31, "FAIL"), (4, 40, 43, "COMPLETE")] {
+        events.push(run_event("START", run, start, &["a"], &["b"]));
+        events.push(run_event(state, run, end, &["a"], &["b"]));
+    }
+    events.push(run_event("START", 5, 50, &["a"], &["b"]));
+    send_all(&stand, &token, &events);
+    let query = "query($n: Int!){artifact(ref: {job: {namespace: \"jobs\", name: \"etl\"}}){runs{state durationMs} \
+                 runStatistics(last: $n){runs byState{state runs} medianDurationMs longestDurationMs completedAt failedAt}}}";
+    let data = stand.data(&token, query, json!({"n": 20}));
+    let durations: Vec<&Value> = data["artifact"]["runs"].as_array().unwrap().iter().map(|r| &r["durationMs"]).collect();
+    assert_eq!(durations, [&Value::Null, &json!(180_000), &json!(60_000), &json!(540_000), &json!(120_000)]);
+    assert_eq!(
+        data["artifact"]["runStatistics"],
+        json!({
+            "runs": 5,
+            "byState": [{"state": "START", "runs": 1}, {"state": "FAIL", "runs": 1}, {"state": "COMPLETE", "runs": 3}],
+            "medianDurationMs": 180_000,
+            "longestDurationMs": 540_000,
+            "completedAt": "2026-11-24T00:43:00.000000Z",
+            "failedAt": "2026-11-24T00:31:00.000000Z",
+        })
+    );
+    let latest = stand.data(&token, query, json!({"n": 1}));
+    let of_one = &latest["artifact"]["runStatistics"];
+    assert_eq!((&of_one["runs"], &of_one["medianDurationMs"]), (&json!(1), &Value::Null));
+    let dataset = stand.data(&token, &format!("{{artifact(ref: {DATASET_B}){{runStatistics{{runs}}}}}}"), json!({}));
+    assert_eq!(dataset["artifact"]["runStatistics"], Value::Null);
+}

@@ -1,19 +1,24 @@
 //! An artifact's page.
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection};
 
 use super::{
     super::{
         context::{reading, request},
         error::Result,
         id::GlobalId,
-        input::{ArtifactKind, price, size},
+        input::{ArtifactKind, PAGE_DEFAULT, PAGE_MAX, price, size},
         scalar::{self, DateTime, Json, Long},
     },
-    Actor, Name, facets,
+    Actor, Name,
+    change::{self, ArtifactChange},
+    facets,
     history::{FieldHistoryItem, SchemaVersion, VERSIONS_MAX},
+    lineage::Direction,
+    neighbours::{NEIGHBOURS_MAX, Neighbours},
     run::Run,
+    run_statistics::RunStatistics,
     viewer::{Permission, permitted},
 };
 use crate::{
@@ -260,6 +265,44 @@ impl Artifact {
         }
         let runs = reading(ctx).await?.runs_of(self.facts.key.artifact(), first, self.as_of).await?;
         Ok(runs.into_iter().map(|facts| Run { facts, as_of: self.as_of }).collect())
+    }
+
+    /// How the latest runs of a job went; of anything else none.
+    #[graphql(complexity = "5 + price(Some(last), 20, RUNS_MAX, 1) + child_complexity")]
+    async fn run_statistics(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20, desc = "Over how many runs at most; at most 100.")] last: i32,
+    ) -> Result<Option<RunStatistics>> {
+        let last = size("last", last, RUNS_MAX)?;
+        if self.facts.kind != kind::ArtifactKind::Job {
+            return Ok(None);
+        }
+        let runs = reading(ctx).await?.runs_of(self.facts.key.artifact(), last, self.as_of).await?;
+        Ok(Some(RunStatistics::over(&runs)))
+    }
+
+    /// What is next to it: of a dataset jobs, of a job datasets, of a column columns.
+    #[graphql(complexity = "10 + price(Some(first), 10, NEIGHBOURS_MAX, child_complexity)")]
+    async fn neighbours(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which way.")] direction: Direction,
+        #[graphql(default = 10, desc = "How many to show at most; at most 200. All are counted.")] first: i32,
+    ) -> Result<Neighbours> {
+        Neighbours::of(ctx, self, direction.into(), size("first", first, NEIGHBOURS_MAX)?).await
+    }
+
+    /// The entries that changed what is known of it, newest first; of a column those of its dataset. A later page stands on
+    /// the instant of the first one.
+    #[graphql(complexity = "10 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    async fn changes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+    ) -> Result<Connection<String, ArtifactChange>> {
+        change::page(ctx, self, size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?, after).await
     }
 }
 

@@ -1,4 +1,5 @@
 //! Answering: one connection, one ledger size, no locks.
+mod changes;
 pub(super) mod classes;
 mod facts;
 mod fields;
@@ -18,7 +19,7 @@ use super::{entries::EntryReader, intern::Generations, schema::backend, shared::
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, RunFacts},
-        history::FacetVersion,
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
@@ -129,6 +130,16 @@ impl Reader<'_> {
 
     pub fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
         history::facet_versions(self, keys, name, limit, as_of)
+    }
+
+    pub fn changes(
+        &self,
+        keys: &[NodeKey],
+        before: Option<EntryIndex>,
+        limit: usize,
+        as_of: AsOf,
+    ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
+        changes::changes(self, keys, before, limit, as_of)
     }
 
     pub fn page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
