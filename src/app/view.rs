@@ -1,5 +1,7 @@
 //! What readers ask. A [`View`] is one request's: one principal, one snapshot,
 //! one deadline; every answer of it is dated by the same ledger size.
+mod page;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -76,6 +78,12 @@ impl View {
     #[must_use]
     pub fn may(&self, action: Action) -> bool {
         decide(&self.principal, action, Attributes { at: self.now, namespaces: &[] }).permits()
+    }
+
+    /// The same where namespaces are touched.
+    #[must_use]
+    pub fn may_with(&self, action: Action, namespaces: &[&str]) -> bool {
+        decide(&self.principal, action, Attributes { at: self.now, namespaces }).permits()
     }
 
     pub(super) fn require(&self, action: Action) -> Result<(), AppError> {

@@ -29,7 +29,7 @@ impl NodeKey {
 }
 
 /// Which way the walk goes. Exact: `Downstream` never returns siblings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
     Upstream,
     Downstream,

@@ -5,6 +5,7 @@ pub mod canonical_json;
 pub mod catalog;
 pub mod entry;
 pub mod flow;
+pub mod history;
 pub mod id;
 pub mod kind;
 pub mod lineage;

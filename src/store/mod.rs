@@ -16,6 +16,7 @@ use crate::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         entry::part::PartClass,
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
@@ -141,12 +142,24 @@ pub trait Snapshot: Send + Sync {
     /// What artifacts can be found by, as everything below this view's size says
     /// last, whatever time it is about.
     async fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError>;
+    /// The versions of one facet of each artifact that began by the instant, newest first, at most `limit` of each.
+    async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError>;
+    /// The entries below `before` that changed something of each artifact, newest first, at most `limit` of each.
+    async fn changes(
+        &self,
+        keys: &[NodeKey],
+        before: Option<EntryIndex>,
+        limit: usize,
+        as_of: AsOf,
+    ) -> Result<Vec<Vec<ArtifactChange>>, StoreError>;
     /// Runs by OpenLineage's runId (lower-case).
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError>;
     /// The latest runs of each job, newest start first.
     async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError>;
     /// The walk, natively.
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError>;
+    /// Several walks, each by itself.
+    async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError>;
     /// The claims behind edges.
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError>;
 

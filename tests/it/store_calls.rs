@@ -12,6 +12,7 @@ use ledgerline::{
     domain::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
@@ -114,6 +115,20 @@ impl Snapshot for CountingView {
         self.calls.note("artifact_page");
         self.inner.artifact_page(page, as_of).await
     }
+    async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
+        self.calls.note("facet_versions");
+        self.inner.facet_versions(keys, name, limit, as_of).await
+    }
+    async fn changes(
+        &self,
+        keys: &[NodeKey],
+        before: Option<EntryIndex>,
+        limit: usize,
+        as_of: AsOf,
+    ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
+        self.calls.note("changes");
+        self.inner.changes(keys, before, limit, as_of).await
+    }
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {
         self.calls.note("runs");
         self.inner.runs(run_ids, as_of).await
@@ -125,6 +140,10 @@ impl Snapshot for CountingView {
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
         self.calls.note("walk");
         self.inner.walk(walk).await
+    }
+    async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
+        self.calls.note("walks");
+        self.inner.walks(walks).await
     }
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
         self.calls.note("flow_assertions");
@@ -220,12 +239,17 @@ fn a_page_of_artifacts_costs_as_many_calls_as_two() {
         "id name aliases{name} schema{fields{path}} owners{actor{handle} role} facets{name json} description",
         "runs(first: 3){runId state job{name} inputs{name schema{fields{path}}} outputs{name owners{role}} events{index parts{class}} facets{name json}}",
         "runs{job{runs{job{name}} owners{role}}}",
+        "viewerCan runStatistics{byState{state runs} medianDurationMs} runs{durationMs}",
+        "upstream: neighbours(direction: UPSTREAM){count nodes{name owners{role}}} downstream: neighbours(direction: DOWNSTREAM, first: 0){count}",
+        "changes(first: 1){nodes{kinds facets recordedAt actor{handle} reason event{leafHash}} pageInfo{hasNextPage}}",
     ] {
         let query = format!("query($n: Int!){{artifacts(first: $n, filter: {{kinds: [JOB]}}){{nodes{{{fields}}}}}}}");
         costs_the_same(&stand, &calls, &token, &query, |data| length(&data["artifacts"]["nodes"]));
     }
     let query =
         "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schema{fields{path}} owners{role} facets{json} runs{id}}}}";
+    costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
+    let query = "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schemaHistory(first: 2){fields{path} event{leafHash}} fieldHistory(path: \"c1\"){event{index}}}}}";
     costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
 }
 

@@ -1,5 +1,7 @@
 //! What the resolvers of one request share: one caller, one view of the store,
 //! and loaders that gather what siblings ask for into one question.
+mod page;
+
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use async_graphql::{

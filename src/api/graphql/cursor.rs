@@ -27,6 +27,8 @@ pub enum Position {
     Event(u64),
     /// After the hit with this score, name and kind, of the search with this digest.
     Hit([u8; 8], HitKey),
+    /// After the change that this entry made.
+    Change(u64),
     /// After the token made then, with this id.
     Token(Micros, Box<str>),
 }
@@ -62,6 +64,7 @@ impl CursorKey {
             Position::Artifact(..) => b'a',
             Position::Event(_) => b'e',
             Position::Hit(..) => b's',
+            Position::Change(_) => b'c',
             Position::Token(..) => b't',
         };
         bytes.extend_from_slice(&[VERSION, kind]);
@@ -74,7 +77,7 @@ impl CursorKey {
                 bytes.extend_from_slice(&at.score.to_be_bytes());
                 named(&mut bytes, &at.name, at.kind);
             }
-            Position::Event(index) => bytes.extend_from_slice(&index.to_be_bytes()),
+            Position::Event(index) | Position::Change(index) => bytes.extend_from_slice(&index.to_be_bytes()),
             Position::Token(at, id) => {
                 bytes.extend_from_slice(&at.0.to_be_bytes());
                 bytes.extend_from_slice(id.as_bytes());
@@ -120,6 +123,7 @@ impl CursorKey {
                 Position::Hit(*search, HitKey { score: u32::from_be_bytes(*score), name, kind })
             }
             (VERSION, b'e') => Position::Event(u64::from_be_bytes(rest.try_into().ok()?)),
+            (VERSION, b'c') => Position::Change(u64::from_be_bytes(rest.try_into().ok()?)),
             (VERSION, b't') => {
                 let (at, id) = rest.split_first_chunk::<8>()?;
                 Position::Token(Micros(i64::from_be_bytes(*at)), utf8(id)?.into())
@@ -162,6 +166,7 @@ mod tests {
                 search,
                 HitKey { score, name: Name::new(ns, n), kind: ArtifactKind::from_u8(k).unwrap() }
             )),
+            any::<u64>().prop_map(Position::Change),
             (any::<i64>(), ".{0,36}").prop_map(|(at, id)| Position::Token(Micros(at), id.into())),
         ];
         (any::<u64>(), any::<i64>(), position)

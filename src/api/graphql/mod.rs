@@ -31,6 +31,7 @@ type Schema = Built<Query, Mutation, EmptySubscription>;
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation, EmptySubscription)
         .override_output_type_description::<Connection<String, Artifact>>("A page of artifacts.")
+        .override_output_type_description::<Connection<String, types::change::ArtifactChange>>("A page of changes of an artifact.")
         .override_output_type_description::<Connection<String, LedgerEvent>>("A page of entries.")
         .override_output_type_description::<SearchHitConnection>("A page of what a search found.")
         .override_output_type_description::<Connection<String, Token>>("A page of tokens.")

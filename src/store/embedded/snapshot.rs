@@ -20,6 +20,7 @@ use super::{
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         search::Searchable,
@@ -161,6 +162,20 @@ impl Snapshot for EmbeddedSnapshot {
     async fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
         let keys = keys.to_vec();
         self.ask(move |r| r.searchables(&keys)).await
+    async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
+        let (keys, name) = (keys.to_vec(), name.to_owned());
+        self.ask(move |r| r.facet_versions(&keys, &name, limit, as_of)).await
+    }
+
+    async fn changes(
+        &self,
+        keys: &[NodeKey],
+        before: Option<EntryIndex>,
+        limit: usize,
+        as_of: AsOf,
+    ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |r| r.changes(&keys, before, limit, as_of)).await
     }
 
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError> {
@@ -175,6 +190,10 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
         self.ask(move |r| r.walk(&walk)).await
+    }
+
+    async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
+        self.ask(move |r| walks.iter().map(|w| r.walk(w)).collect()).await
     }
 
     async fn flow_assertions(&self, flows: &[FlowVersion], _size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {

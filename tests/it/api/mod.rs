@@ -3,6 +3,7 @@ mod auth;
 mod graphql;
 mod ingest;
 mod ledger;
+mod page;
 mod schema;
 mod search;
 pub mod stand;

@@ -1,18 +1,25 @@
 //! An artifact's page.
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection};
 
 use super::{
     super::{
         context::{reading, request},
         error::Result,
         id::GlobalId,
-        input::{ArtifactKind, price, size},
+        input::{ArtifactKind, PAGE_DEFAULT, PAGE_MAX, price, size},
         scalar::{self, DateTime, Json, Long},
     },
-    Actor, Name, facets,
+    Actor, Name,
+    change::{self, ArtifactChange},
+    facets,
+    history::{FieldHistoryItem, SchemaVersion, VERSIONS_MAX},
+    lineage::Direction,
+    neighbours::{NEIGHBOURS_MAX, Neighbours},
     run::Run,
+    run_statistics::RunStatistics,
+    viewer::{Permission, permitted},
 };
 use crate::{
     access::Action,
@@ -141,6 +148,29 @@ impl Artifact {
         self.named("schema").filter_map(one).collect()
     }
 
+    /// How its columns changed: the versions of each source in valid time, newest first, each with what became of the
+    /// columns since the same source's version before.
+    #[graphql(complexity = "10 + price(Some(first), 10, VERSIONS_MAX, child_complexity)")]
+    async fn schema_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 10, desc = "How many versions at most; at most 100.")] first: i32,
+    ) -> Result<Vec<SchemaVersion>> {
+        self.schema_versions(ctx, size("first", first, VERSIONS_MAX)?).await
+    }
+
+    /// What became of one column: when each source listed it, changed its type, listed it no longer; newest first. The
+    /// latest 1,000 versions of the schema are looked at. A column that was renamed is one removed and one added.
+    #[graphql(complexity = "50 + price(Some(first), 20, VERSIONS_MAX, child_complexity)")]
+    async fn field_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The column's dotted path; of a `FIELD` its own without it, of anything else then nothing.")] path: Option<String>,
+        #[graphql(default = 20, desc = "How many changes at most; at most 100.")] first: i32,
+    ) -> Result<Vec<FieldHistoryItem>> {
+        self.field_changes(ctx, path.as_deref(), size("first", first, VERSIONS_MAX)?).await
+    }
+
     /// The facets in force, each by source, sorted by name.
     #[graphql(complexity = "10 + 10 * child_complexity")]
     async fn facets(
@@ -169,6 +199,13 @@ impl Artifact {
             }
         };
         Ok(self.facts.facets.iter().filter(|f| wanted(f)).map(one).collect())
+    }
+
+    /// What the caller may do with it: what changes it is bounded by the namespaces of the caller's token.
+    async fn viewer_can(&self, ctx: &Context<'_>) -> Result<Vec<Permission>> {
+        let view = &reading(ctx).await?.view;
+        let touched = [&*self.facts.name.namespace];
+        Ok(permitted(|action, writes| view.may_with(action, touched.get(..usize::from(writes)).unwrap_or_default())))
     }
 
     /// Who is responsible, by handle.
@@ -228,6 +265,44 @@ impl Artifact {
         }
         let runs = reading(ctx).await?.runs_of(self.facts.key.artifact(), first, self.as_of).await?;
         Ok(runs.into_iter().map(|facts| Run { facts, as_of: self.as_of }).collect())
+    }
+
+    /// How the latest runs of a job went; of anything else none.
+    #[graphql(complexity = "5 + price(Some(last), 20, RUNS_MAX, 1) + child_complexity")]
+    async fn run_statistics(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20, desc = "Over how many runs at most; at most 100.")] last: i32,
+    ) -> Result<Option<RunStatistics>> {
+        let last = size("last", last, RUNS_MAX)?;
+        if self.facts.kind != kind::ArtifactKind::Job {
+            return Ok(None);
+        }
+        let runs = reading(ctx).await?.runs_of(self.facts.key.artifact(), last, self.as_of).await?;
+        Ok(Some(RunStatistics::over(&runs)))
+    }
+
+    /// What is next to it: of a dataset jobs, of a job datasets, of a column columns.
+    #[graphql(complexity = "10 + price(Some(first), 10, NEIGHBOURS_MAX, child_complexity)")]
+    async fn neighbours(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which way.")] direction: Direction,
+        #[graphql(default = 10, desc = "How many to show at most; at most 200. All are counted.")] first: i32,
+    ) -> Result<Neighbours> {
+        Neighbours::of(ctx, self, direction.into(), size("first", first, NEIGHBOURS_MAX)?).await
+    }
+
+    /// The entries that changed what is known of it, newest first; of a column those of its dataset. A later page stands on
+    /// the instant of the first one.
+    #[graphql(complexity = "10 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    async fn changes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+    ) -> Result<Connection<String, ArtifactChange>> {
+        change::page(ctx, self, size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?, after).await
     }
 }
 

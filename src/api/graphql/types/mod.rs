@@ -1,12 +1,16 @@
 //! The types of the schema. Each wraps facts of the domain; none reads a store
 //! but through the request's loaders.
 pub mod artifact;
+pub mod change;
 pub mod event;
 pub mod facets;
+pub mod history;
 pub mod ledger;
 pub mod lineage;
+pub mod neighbours;
 pub mod run;
 pub mod search;
+pub mod run_statistics;
 pub mod token;
 pub mod viewer;
 

@@ -106,6 +106,11 @@ impl Run {
         DateTime(self.facts.started_at)
     }
 
+    /// How long it took, in milliseconds: from its earliest event to its latest `COMPLETE`, `FAIL` or `ABORT`.
+    async fn duration_ms(&self) -> Option<Long> {
+        duration_ms(&self.facts).map(Long)
+    }
+
     /// The time of its latest `COMPLETE`, `FAIL` or `ABORT`.
     async fn ended_at(&self) -> Option<DateTime> {
         self.facts.ended_at.map(DateTime)
@@ -193,6 +198,11 @@ impl Run {
         let found = self.latest_facets(ctx, |place| matches!(place, Place::OutputSide(_))).await?;
         Ok(found.into_iter().filter_map(RunDatasetFacet::of).collect())
     }
+}
+
+/// From a run's earliest event to its end, in milliseconds.
+pub fn duration_ms(run: &RunFacts) -> Option<u64> {
+    run.ended_at.map(|end| end.0.saturating_sub(run.started_at.0).max(0).unsigned_abs() / 1000)
 }
 
 /// A facet of a run.

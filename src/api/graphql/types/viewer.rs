@@ -107,3 +107,10 @@ impl Viewer {
         PERMISSIONS.iter().filter(|(_, action)| self.0.may(*action)).map(|(p, _)| *p).collect()
     }
 }
+
+/// What is permitted of what can be done with an artifact; asks about each action
+/// and whether it changes something.
+pub fn permitted(may: impl Fn(Action, bool) -> bool) -> Vec<Permission> {
+    let about_artifacts = PERMISSIONS.iter().filter(|(_, action)| !matches!(action, Action::ManageTokens | Action::ReadLedgerHead));
+    about_artifacts.filter(|(_, action)| may(*action, !action.name().starts_with("Read"))).map(|(p, _)| *p).collect()
+}

@@ -76,6 +76,7 @@ fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: A
 }
 
 /// A facet row in force.
+#[derive(Clone)]
 pub struct InForce {
     pub name: u32,
     pub owner: u32,
@@ -85,7 +86,14 @@ pub struct InForce {
     pub digest: Digest,
     pub blob: Option<u32>,
     pub by: EntryIndex,
-    deleted: bool,
+    pub deleted: bool,
+}
+
+impl InForce {
+    /// The same content, or the same end of it.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.deleted == other.deleted
+    }
 }
 
 /// The facets of a class in force, each with the name that has it. A source that

@@ -1,7 +1,9 @@
 //! Answering: one connection, one ledger size, no locks.
+mod changes;
 pub(super) mod classes;
 mod facts;
 mod fields;
+mod history;
 mod lives;
 mod pages;
 mod runs;
@@ -19,6 +21,7 @@ use super::{entries::EntryReader, intern::Generations, schema::backend, shared::
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, RunFacts},
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
@@ -130,6 +133,18 @@ impl Reader<'_> {
 
     pub fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
         searched::searchables(self, keys)
+    pub fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
+        history::facet_versions(self, keys, name, limit, as_of)
+    }
+
+    pub fn changes(
+        &self,
+        keys: &[NodeKey],
+        before: Option<EntryIndex>,
+        limit: usize,
+        as_of: AsOf,
+    ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
+        changes::changes(self, keys, before, limit, as_of)
     }
 
     pub fn page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
