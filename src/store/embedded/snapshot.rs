@@ -162,6 +162,8 @@ impl Snapshot for EmbeddedSnapshot {
     async fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
         let keys = keys.to_vec();
         self.ask(move |r| r.searchables(&keys)).await
+    }
+
     async fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
         let (keys, name) = (keys.to_vec(), name.to_owned());
         self.ask(move |r| r.facet_versions(&keys, &name, limit, as_of)).await

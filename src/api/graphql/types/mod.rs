@@ -9,8 +9,8 @@ pub mod ledger;
 pub mod lineage;
 pub mod neighbours;
 pub mod run;
-pub mod search;
 pub mod run_statistics;
+pub mod search;
 pub mod token;
 pub mod viewer;
 

@@ -133,6 +133,8 @@ impl Reader<'_> {
 
     pub fn searchables(&self, keys: &[NodeKey]) -> Result<Vec<Option<Searchable>>, StoreError> {
         searched::searchables(self, keys)
+    }
+
     pub fn facet_versions(&self, keys: &[NodeKey], name: &str, limit: usize, as_of: AsOf) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
         history::facet_versions(self, keys, name, limit, as_of)
     }
