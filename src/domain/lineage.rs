@@ -169,6 +169,8 @@ pub enum CompletenessStatus {
 pub enum IncompleteReason {
     NodesMax,
     PerNodeMax,
+    /// The search for paths reached its bound.
+    SearchMax,
     Deadline,
     Restricted,
 }

@@ -257,6 +257,12 @@ pub struct LineageEdge {
 }
 
 impl LineageEdge {
+    /// The edge at that position of what was found.
+    #[must_use]
+    pub const fn new(all: Arc<Answered>, at: usize) -> Self {
+        Self { all, at }
+    }
+
     fn edge(&self) -> Result<&WalkEdge> {
         self.all.walk.edges.get(self.at).ok_or_else(ApiError::internal)
     }
@@ -405,6 +411,8 @@ pub enum IncompleteReason {
     NodesMax,
     /// `perNodeLimit` was reached at the nodes of `frontier`.
     PerNodeMax,
+    /// The search for paths reached its bound of work.
+    SearchMax,
     /// The walk took longer than the server permits.
     Deadline,
     /// Nodes that the caller may not see were met.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
+        counts::WalkCounts,
         id::NodeId,
         kind::ArtifactKind,
         lineage::{CompletenessStatus, Direction, FlowKind, FlowVersion, IncompleteReason, NodeKey, Walk, WalkAnswer, WalkEdge, WalkNode},
@@ -81,10 +82,23 @@ struct Reached {
 /// # Errors
 /// The database's.
 pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreError> {
+    found(reader, question, false)
+}
+
+/// Counts what a walk finds, without names, edges and what lies behind.
+///
+/// # Errors
+/// The database's.
+pub fn count(reader: &Reader<'_>, question: &Walk) -> Result<WalkCounts, StoreError> {
+    Ok(WalkCounts::of(&found(reader, question, true)?))
+}
+
+fn found(reader: &Reader<'_>, question: &Walk, only_counts: bool) -> Result<WalkAnswer, StoreError> {
     let topology = &reader.shared.topology;
     let mut walker = Walker {
         topology,
         question,
+        only_counts,
         classes: Classes::new(topology, reader.db, question.as_of),
         starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         shown: FxHashMap::default(),
@@ -100,6 +114,7 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
 struct Walker<'a> {
     topology: &'a Topology,
     question: &'a Walk,
+    only_counts: bool,
     classes: Classes<'a>,
     starts: Starts<'a>,
     /// Class → position in the answer.
@@ -148,7 +163,9 @@ impl Walker<'_> {
             level = next.into_iter().collect();
             level.sort_by_cached_key(|l| self.id(l.0));
         }
-        self.count_remaining(late)?;
+        if !self.only_counts {
+            self.count_remaining(late)?;
+        }
         let c = &mut self.answer.completeness;
         c.nodes_visited = u32::try_from(self.answer.nodes.len()).unwrap_or(u32::MAX);
         c.pruned_by_time = u32::try_from(self.pruned.len()).unwrap_or(u32::MAX);
@@ -179,7 +196,7 @@ impl Walker<'_> {
             kind: fixed.kind,
             namespace: fixed.namespace.clone(),
             name: fixed.name.clone(),
-            aliases: aliases(self.topology, c),
+            aliases: if self.only_counts { Vec::new() } else { aliases(self.topology, c) },
             depth,
             self_loop: false,
             deleted_at: c.deleted_at,
@@ -258,6 +275,10 @@ impl Walker<'_> {
         if !self.edges.insert((from, to, n.kind)) {
             return;
         }
+        self.answer.completeness.edges_visited += 1;
+        if self.only_counts {
+            return;
+        }
         let (valid_from, valid_until) = span_around(&n.spans, self.question.as_of.valid_at);
         self.answer.edges.push(WalkEdge {
             from,
@@ -270,7 +291,6 @@ impl Walker<'_> {
             valid_until,
             flows: n.open.iter().map(|f| FlowVersion(f.slot.into())).collect(),
         });
-        self.answer.completeness.edges_visited += 1;
     }
 
     /// The neighbours of a class in some ways, with how each edge stands.
