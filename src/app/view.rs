@@ -16,7 +16,7 @@ use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         id::{EntryIndex, NodeId},
-        lineage::{AsOf, Direction, FlowAssertion, FlowVersion, Level, NodeKey},
+        lineage::{AsOf, Collapse, Direction, FlowAssertion, FlowVersion, Level, NodeKey},
         time::Micros,
     },
     ledger::Hash,
@@ -35,6 +35,7 @@ pub struct AskedAsOf {
 pub struct LineageOptions {
     pub direction: Direction,
     pub level: Level,
+    pub collapse: Collapse,
     pub depth: u32,
     pub nodes_max: usize,
     pub per_node_max: usize,

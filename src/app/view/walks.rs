@@ -7,7 +7,7 @@ use crate::{
         catalog::ArtifactRef,
         counts::WalkCounts,
         id::EntryIndex,
-        lineage::{AsOf, CompletenessStatus, Direction, Level, NodeKey, Walk, WalkAnswer},
+        lineage::{AsOf, Collapse, CompletenessStatus, Direction, Level, NodeKey, Walk, WalkAnswer},
         paths::{Paths, Sought, paths},
     },
 };
@@ -92,6 +92,7 @@ impl View {
         LineageOptions {
             direction,
             level,
+            collapse: Collapse::None,
             depth: u32::MAX,
             nodes_max: self.app.limits.lineage_nodes_max,
             per_node_max: self.app.limits.lineage_per_node_max,
@@ -105,6 +106,7 @@ impl View {
             from,
             direction: options.direction,
             level: options.level,
+            collapse: options.collapse,
             depth: options.depth,
             nodes_max: options.nodes_max,
             per_node_max: options.per_node_max,
@@ -130,6 +132,9 @@ impl View {
         over("depth", options.depth as usize, limits.lineage_depth_max)?;
         over("maxNodes", options.nodes_max, limits.lineage_nodes_max)?;
         over("perNodeLimit", options.per_node_max, limits.lineage_per_node_max)?;
+        if options.level == Level::Field && options.collapse == Collapse::Datasets {
+            return Err(AppError::bad_input("columns are columns of datasets; `DATASETS` leaves none").at("options.collapse"));
+        }
         if from.is_empty() {
             return Err(AppError::bad_input("`from` names no start").at("from"));
         }

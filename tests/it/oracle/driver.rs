@@ -7,7 +7,7 @@ use std::{
 
 use ledgerline::domain::{
     kind::ArtifactKind,
-    lineage::{Direction, Level},
+    lineage::{Collapse, Direction, Level},
     name::Name,
     time::{MINUTE, Micros},
 };
@@ -40,6 +40,7 @@ impl Asking {
 const NARROW: Options = Options {
     direction: Direction::Both,
     level: Level::Artifact,
+    collapse: Collapse::None,
     depth: 1,
     nodes_max: 200,
     per_node_max: 20,
@@ -188,6 +189,7 @@ impl Check<'_> {
                     let options = Options {
                         direction,
                         level,
+                        collapse: Collapse::None,
                         depth: if wide { 1 } else { 20 },
                         nodes_max: 200,
                         per_node_max: 20,
@@ -215,12 +217,16 @@ impl Check<'_> {
         let mut options = Options {
             direction: *self.chance.pick(&[Direction::Upstream, Direction::Downstream, Direction::Both]),
             level,
+            collapse: Collapse::None,
             depth: *self.chance.pick(&[0, 1, 1, 2, 3, 4, 20]),
             nodes_max: 200,
             per_node_max: 20,
             include_deleted: self.chance.below(4) == 0,
             include_self_loops: self.chance.below(2) == 0,
         };
+        if level == Level::Artifact {
+            options.collapse = *self.chance.pick(&[Collapse::None, Collapse::None, Collapse::Jobs, Collapse::Datasets]);
+        }
         // How dead nodes count against caps is left open, so the two are not mixed.
         if !options.include_deleted && self.chance.below(3) == 0 {
             options.nodes_max = places.len() + self.chance.below(5);
@@ -344,6 +350,7 @@ fn lineage(world: &World<'_>, from: &Value, places: &[Place], options: Options, 
             "level": if options.level == Level::Field { "FIELD" } else { "ARTIFACT" },
             "maxNodes": options.nodes_max,
             "perNodeLimit": options.per_node_max,
+            "collapse": format!("{:?}", options.collapse).to_uppercase(),
             "includeDeleted": options.include_deleted,
             "includeSelfLoops": options.include_self_loops,
         }

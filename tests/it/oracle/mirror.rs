@@ -3,7 +3,7 @@
 use ledgerline::domain::{
     assertion::RunState,
     kind::ArtifactKind,
-    lineage::{Direction, Level},
+    lineage::{Collapse, Direction, Level},
     name::Name,
     time::{FOREVER, Micros},
 };
@@ -109,6 +109,11 @@ fn options(json: &Value) -> (Options, Level) {
     let options = Options {
         direction,
         level,
+        collapse: match json["collapse"].as_str() {
+            Some("JOBS") => Collapse::Jobs,
+            Some("DATASETS") => Collapse::Datasets,
+            _ => Collapse::None,
+        },
         depth: u32::try_from(number("depth")).unwrap_or(u32::MAX),
         nodes_max: usize::try_from(number("maxNodes")).unwrap_or(usize::MAX),
         per_node_max: usize::try_from(number("perNodeLimit")).unwrap_or(usize::MAX),

@@ -8,6 +8,7 @@
 //! finds paths, [`compare`] writes answers as text, [`driver`] asks. `model` says how the text is read
 //! where it leaves something open.
 pub mod answer;
+pub mod collapsed;
 pub mod compare;
 pub mod derived;
 pub mod driver;
