@@ -1,11 +1,14 @@
 //! What readers ask. A [`View`] is one request's: one principal, one snapshot,
 //! one deadline; every answer of it is dated by the same ledger size.
 mod page;
+mod walks;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+pub use walks::Counts;
 
 use super::{App, AppError, Code};
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         id::{EntryIndex, NodeId},
-        lineage::{AsOf, Direction, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
+        lineage::{AsOf, Collapse, Direction, FlowAssertion, FlowVersion, Level, NodeKey},
         time::Micros,
     },
     ledger::Hash,
@@ -32,6 +35,7 @@ pub struct AskedAsOf {
 pub struct LineageOptions {
     pub direction: Direction,
     pub level: Level,
+    pub collapse: Collapse,
     pub depth: u32,
     pub nodes_max: usize,
     pub per_node_max: usize,
@@ -151,53 +155,6 @@ impl View {
     pub async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, AppError> {
         self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.runs_of_jobs(jobs, limit, as_of).await?)
-    }
-
-    /// Walks lineage.
-    ///
-    /// # Errors
-    /// `NOT_FOUND` for a start that no entry below the size names; `BAD_USER_INPUT`
-    /// over a maximum (never a silent clip).
-    pub async fn lineage(&self, from: &[ArtifactRef], options: LineageOptions, as_of: AsOf) -> Result<WalkAnswer, AppError> {
-        self.require(Action::ReadLineage)?;
-        let limits = &self.app.limits;
-        let over = |argument: &str, asked: usize, max: usize| -> Result<(), AppError> {
-            if asked > max {
-                return Err(
-                    AppError::bad_input(format!("`{argument}` is {asked}, at most {max} is answered")).at(format!("options.{argument}"))
-                );
-            }
-            Ok(())
-        };
-        over("depth", options.depth as usize, limits.lineage_depth_max)?;
-        over("maxNodes", options.nodes_max, limits.lineage_nodes_max)?;
-        over("perNodeLimit", options.per_node_max, limits.lineage_per_node_max)?;
-        if from.is_empty() {
-            return Err(AppError::bad_input("`from` names no start").at("from"));
-        }
-        over("from", from.len(), limits.lineage_starts_max)?;
-        let mut starts = Vec::with_capacity(from.len());
-        for (i, found) in self.snapshot.resolve(from, as_of.size).await?.into_iter().enumerate() {
-            starts.push(found.ok_or_else(|| {
-                AppError::new(Code::NotFound, format!("start {i} is named by no entry below ledger size {}", as_of.size))
-                    .at(format!("from.{i}"))
-            })?);
-        }
-        Ok(self
-            .snapshot
-            .walk(Walk {
-                from: starts,
-                direction: options.direction,
-                level: options.level,
-                depth: options.depth,
-                nodes_max: options.nodes_max,
-                per_node_max: options.per_node_max,
-                include_deleted: options.include_deleted,
-                include_self_loops: options.include_self_loops,
-                as_of,
-                deadline: self.deadline,
-            })
-            .await?)
     }
 
     pub async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, AppError> {

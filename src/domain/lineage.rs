@@ -43,6 +43,19 @@ pub enum Level {
     Field,
 }
 
+/// Which nodes of an artifact walk are left out, what lies on both sides of them
+/// joined instead. A start stays, with its own edges, whatever is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Collapse {
+    /// Datasets and jobs, joined by flows.
+    #[default]
+    None,
+    /// No jobs: datasets, joined by [`FlowKind::WasDerivedFrom`], an edge a job.
+    Jobs,
+    /// Jobs only, joined by [`FlowKind::WasDerivedFrom`] where one reads what another wrote.
+    Datasets,
+}
+
 /// How data moved along an edge, in PROV's words.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum FlowKind {
@@ -50,7 +63,7 @@ pub enum FlowKind {
     Used,
     /// A job wrote the dataset: job → dataset.
     WasGeneratedBy,
-    /// Field → field (or dataset → dataset where jobs are collapsed).
+    /// Field → field, or what lies around a node that is collapsed.
     WasDerivedFrom,
 }
 
@@ -69,6 +82,8 @@ pub struct Walk {
     pub from: Vec<NodeKey>,
     pub direction: Direction,
     pub level: Level,
+    /// At level [`Level::Artifact`].
+    pub collapse: Collapse,
     /// Hops of the graph as shown.
     pub depth: u32,
     pub nodes_max: usize,
@@ -169,6 +184,8 @@ pub enum CompletenessStatus {
 pub enum IncompleteReason {
     NodesMax,
     PerNodeMax,
+    /// The search for paths reached its bound.
+    SearchMax,
     Deadline,
     Restricted,
 }

@@ -3,6 +3,7 @@
 pub mod assertion;
 pub mod canonical_json;
 pub mod catalog;
+pub mod counts;
 pub mod entry;
 pub mod flow;
 pub mod history;
@@ -11,6 +12,7 @@ pub mod kind;
 pub mod lineage;
 pub mod merkle;
 pub mod name;
+pub mod paths;
 pub mod position;
 pub mod search;
 pub mod source;

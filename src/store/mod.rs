@@ -15,6 +15,7 @@ use crate::{
     domain::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        counts::WalkCounts,
         entry::part::PartClass,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
@@ -160,6 +161,8 @@ pub trait Snapshot: Send + Sync {
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError>;
     /// Several walks, each by itself.
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError>;
+    /// How much walks would find.
+    async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError>;
     /// The claims behind edges.
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError>;
 

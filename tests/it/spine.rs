@@ -1,14 +1,23 @@
 //! Events in, lineage out, a ledger under it.
 use ledgerline::{
     app::view::LineageOptions,
-    domain::lineage::{CompletenessStatus, Direction, Level},
+    domain::lineage::{Collapse, CompletenessStatus, Direction, Level},
 };
 use serde_json::json;
 
 use crate::support::{World, dataset, run_event};
 
 pub fn options(direction: Direction, level: Level, depth: u32) -> LineageOptions {
-    LineageOptions { direction, level, depth, nodes_max: 200, per_node_max: 20, include_deleted: false, include_self_loops: false }
+    LineageOptions {
+        direction,
+        level,
+        collapse: Collapse::None,
+        depth,
+        nodes_max: 200,
+        per_node_max: 20,
+        include_deleted: false,
+        include_self_loops: false,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use ledgerline::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         history::{ArtifactChange, FacetVersion},
+        counts::WalkCounts,
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
@@ -144,6 +145,9 @@ impl Snapshot for CountingView {
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
         self.calls.note("walks");
         self.inner.walks(walks).await
+    async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError> {
+        self.calls.note("walk_counts");
+        self.inner.walk_counts(walks).await
     }
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
         self.calls.note("flow_assertions");

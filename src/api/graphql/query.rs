@@ -16,9 +16,11 @@ use super::{
     scalar::Long,
     types::{
         artifact::Artifact,
+        counts::LineageCounts,
         event::LedgerEvent,
         ledger::Ledger,
-        lineage::{Answered, LineageOptions, lineage_price, root_at},
+        lineage::{Answered, LineageLevel, LineageOptions, lineage_price, root_at},
+        paths::{LineagePaths, PATH_NODES, PATHS_MAX},
         run::Run,
         search::{SearchFilter, SearchHitConnection, search},
         token::Token,
@@ -201,6 +203,46 @@ impl Query {
             false => None,
         };
         Ok(LineageAnswer { answered: Arc::new(Answered { walk, as_of, root }), plan: Plan::of(&[ctx.field()]) })
+    }
+
+    /// How much lies around some nodes, without the nodes: for each way what `lineage` would show with the same options. Without options one hop each way, up to the server's maxima.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn lineage_counts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where to begin.")] from: Vec<ArtifactRef>,
+        #[graphql(desc = "How far to go and what to count.")] options: Option<LineageOptions>,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+    ) -> Result<LineageCounts> {
+        let reading = reading(ctx).await?;
+        let starts = from.into_iter().enumerate().map(|(i, start)| start.read(&format!("from.{i}"))).collect::<Result<Vec<_>>>()?;
+        let options = options.map(LineageOptions::read).transpose()?;
+        let as_of = reading.view.resolve_as_of(as_of.map(Into::into)).await?;
+        Ok(LineageCounts { counts: reading.view.lineage_counts(&starts, options, as_of).await?, as_of })
+    }
+
+    /// The paths that data can have taken from one node to another, the shortest first. An end that no entry names is the error `NOT_FOUND`.
+    #[graphql(complexity = "100 + price(Some(first), 3, PATHS_MAX, PATH_NODES * child_complexity)")]
+    async fn lineage_paths(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where the data comes from.")] from: ArtifactRef,
+        #[graphql(desc = "Where it goes.")] to: ArtifactRef,
+        #[graphql(default = 3, desc = "How many at most; at most 100.")] first: i32,
+        #[graphql(
+            default_with = "LineageLevel::Artifact",
+            desc = "Through artifacts, or through columns; a dataset then means all its columns."
+        )]
+        level: LineageLevel,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+    ) -> Result<LineagePaths> {
+        let first = size("first", first, PATHS_MAX)?;
+        let reading = reading(ctx).await?;
+        let (from, to) = (from.read("from")?, to.read("to")?);
+        let as_of = reading.view.resolve_as_of(as_of.map(Into::into)).await?;
+        let paths = reading.view.lineage_paths((&from, &to), first, level.into(), as_of).await?;
+        let (found, more, status, reasons) = (paths.found, paths.more, paths.status, paths.reasons);
+        Ok(LineagePaths { all: Arc::new(Answered { walk: paths.walk, as_of, root: None }), found, more, status, reasons })
     }
 
     /// An entry of the ledger; none for what is unknown or hidden.

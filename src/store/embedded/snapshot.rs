@@ -21,6 +21,7 @@ use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
         history::{ArtifactChange, FacetVersion},
+        counts::WalkCounts,
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         search::Searchable,
@@ -196,6 +197,8 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
         self.ask(move |r| walks.iter().map(|w| r.walk(w)).collect()).await
+    async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError> {
+        self.ask(move |r| walks.iter().map(|walk| r.walk_counts(walk)).collect()).await
     }
 
     async fn flow_assertions(&self, flows: &[FlowVersion], _size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {

@@ -18,17 +18,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledgerline::domain::{
-    lineage::{Direction, Level},
-    time::Micros,
+    lineage::{Collapse, Direction, Level},
+    time::{FOREVER, Micros},
 };
 
-use super::world::{Edge, Place, Shown, Standing, World};
+use super::{
+    collapsed,
+    world::{Edge, Place, Shown, Standing, World},
+};
 
 /// What to walk: the contract's `LineageOptions`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub direction: Direction,
     pub level: Level,
+    pub collapse: Collapse,
     pub depth: u32,
     pub nodes_max: usize,
     pub per_node_max: usize,
@@ -69,7 +73,9 @@ type Ways = [bool; 2];
 
 /// Walks from known nodes.
 pub fn walk(world: &World<'_>, from: &[Place], options: Options) -> Answer {
-    let graph = world.graph(options.level);
+    let collapses = options.level == Level::Artifact && options.collapse != Collapse::None;
+    let collapsed = collapses.then(|| collapsed::graph(world, options.collapse, from));
+    let graph = collapsed.as_ref().unwrap_or_else(|| world.graph(options.level));
     let asked: Ways = match options.direction {
         Direction::Upstream => [true, false],
         Direction::Downstream => [false, true],
@@ -132,11 +138,19 @@ pub fn walk(world: &World<'_>, from: &[Place], options: Options) -> Answer {
     });
     Answer {
         nodes: nodes.collect(),
-        edges: edges.into_iter().map(|e| (e.clone(), world.interval(options.level, e))).collect(),
+        edges: edges.into_iter().map(|e| (e.clone(), interval(world, options, e))).collect(),
         reasons,
         frontier,
         pruned: pruned.len(),
     }
+}
+
+fn interval(world: &World<'_>, options: Options, edge: &Edge) -> (Micros, Micros) {
+    if options.level == Level::Field || options.collapse == Collapse::None {
+        return world.interval(options.level, edge);
+    }
+    let intervals = world.model.maximal(|t| collapsed::is_open(world, options.collapse, edge, t));
+    intervals.into_iter().find(|(from, until)| *from <= world.at && world.at < *until).unwrap_or((FOREVER, FOREVER))
 }
 
 /// The other ends of an edge from a node, with the way that leads there.

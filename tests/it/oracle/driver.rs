@@ -7,7 +7,7 @@ use std::{
 
 use ledgerline::domain::{
     kind::ArtifactKind,
-    lineage::{Direction, Level},
+    lineage::{Collapse, Direction, Level},
     name::Name,
     time::{MINUTE, Micros},
 };
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Options, walk},
     compare::{ARTIFACT, LINEAGE, Labels, difference, expected, expected_artifact, label, served, served_artifact},
+    derived::{self, COUNTS, PATHS},
     event::Event,
     model::Model,
     world::{IdOf, Place, Standing, World},
@@ -35,6 +36,18 @@ impl Asking {
     pub const USUAL: Self = Self::Some { on_the_way: 1, in_the_end: 3 };
 }
 
+/// Nothing that was not asked for.
+const NARROW: Options = Options {
+    direction: Direction::Both,
+    level: Level::Artifact,
+    collapse: Collapse::None,
+    depth: 1,
+    nodes_max: 200,
+    per_node_max: 20,
+    include_deleted: false,
+    include_self_loops: false,
+};
+
 /// The most questions in one document.
 const AT_ONCE: usize = 24;
 
@@ -44,7 +57,7 @@ pub type Send<'f> = &'f mut dyn FnMut(&str, &Value) -> Option<u64>;
 /// Asks some questions, maybe at once; gives a response for each.
 pub type Ask<'f> = &'f mut dyn FnMut(&[Question]) -> Vec<Value>;
 
-/// One question: [`LINEAGE`] or [`ARTIFACT`], with variables.
+/// One question: [`LINEAGE`], [`ARTIFACT`], [`COUNTS`] or [`PATHS`], with variables.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub query: &'static str,
@@ -56,6 +69,8 @@ struct Expected {
     question: Question,
     answer: String,
     level: Level,
+    /// Of a walk: what it was.
+    walked: Option<(Vec<Place>, Options)>,
 }
 
 /// Sends the history and compares. `id_of` gives ids in the server's order of bytes.
@@ -121,6 +136,7 @@ impl Check<'_> {
             for (expected, response) in expected.iter().zip((self.ask)(&questions)) {
                 let served = match expected.question.query {
                     ARTIFACT => served_artifact(&response["data"]["artifact"]),
+                    COUNTS | PATHS => derived::text(&response["data"][expected.question.query]),
                     _ => served(&response["data"]["lineage"], expected.level, &self.jobs),
                 };
                 equal(&expected.answer, &served, &expected.question.variables, &response)?;
@@ -143,12 +159,16 @@ impl Check<'_> {
         };
         let world = World::new(model, at, self.id_of);
         let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
-        match chance.below(8) {
+        match chance.below(12) {
             0 if !model.datasets.is_empty() => {
                 let dataset = chance.below(model.datasets.len());
                 Some(artifact(&world, dataset, &as_of))
             }
             1..=3 => self.lineage(&world, Level::Field, &as_of),
+            4 => self.lineage(&world, Level::Field, &as_of).map(|asked| counts(&world, asked)),
+            5 => self.lineage(&world, Level::Artifact, &as_of).map(|asked| counts(&world, asked)),
+            6 => self.paths(&world, Level::Field, &as_of),
+            7 => self.paths(&world, Level::Artifact, &as_of),
             _ => self.lineage(&world, Level::Artifact, &as_of),
         }
     }
@@ -169,6 +189,7 @@ impl Check<'_> {
                     let options = Options {
                         direction,
                         level,
+                        collapse: Collapse::None,
                         depth: if wide { 1 } else { 20 },
                         nodes_max: 200,
                         per_node_max: 20,
@@ -196,18 +217,40 @@ impl Check<'_> {
         let mut options = Options {
             direction: *self.chance.pick(&[Direction::Upstream, Direction::Downstream, Direction::Both]),
             level,
+            collapse: Collapse::None,
             depth: *self.chance.pick(&[0, 1, 1, 2, 3, 4, 20]),
             nodes_max: 200,
             per_node_max: 20,
             include_deleted: self.chance.below(4) == 0,
             include_self_loops: self.chance.below(2) == 0,
         };
+        if level == Level::Artifact {
+            options.collapse = *self.chance.pick(&[Collapse::None, Collapse::None, Collapse::Jobs, Collapse::Datasets]);
+        }
         // How dead nodes count against caps is left open, so the two are not mixed.
         if !options.include_deleted && self.chance.below(3) == 0 {
             options.nodes_max = places.len() + self.chance.below(5);
             options.per_node_max = 1 + self.chance.below(3);
         }
         Some(lineage(world, &json!(from), &places, options, as_of))
+    }
+
+    /// Paths between two starts, mostly ones that are joined.
+    fn paths(&mut self, world: &World<'_>, level: Level, as_of: &Value) -> Option<Expected> {
+        let (from, begins) = self.telling_start(world, level)?;
+        let (mut to, mut arrives) = self.telling_start(world, level)?;
+        for _ in 0..8 {
+            let wide = Options { direction: Direction::Downstream, level, depth: 20, nodes_max: 200, per_node_max: 200, ..NARROW };
+            if begins != arrives && walk(world, &begins, wide).nodes.keys().any(|p| arrives.contains(p)) {
+                break;
+            }
+            (to, arrives) = self.telling_start(world, level)?;
+        }
+        let first = self.chance.below(6);
+        let level_word = if level == Level::Field { "FIELD" } else { "ARTIFACT" };
+        let variables = json!({ "from": from, "to": to, "first": first, "level": level_word, "asOf": as_of });
+        let answer = derived::text(&derived::paths(world, &begins, &arrives, first, level));
+        Some(Expected { question: Question { query: PATHS, variables }, answer, level, walked: None })
     }
 
     /// A start, mostly one from which the walk can go somewhere.
@@ -268,7 +311,12 @@ impl Check<'_> {
 
 fn artifact(world: &World<'_>, dataset: usize, as_of: &Value) -> Expected {
     let variables = json!({ "ref": { "dataset": name_ref(&world.model.datasets[dataset].name) }, "asOf": as_of });
-    Expected { question: Question { query: ARTIFACT, variables }, answer: expected_artifact(world, dataset), level: Level::Artifact }
+    Expected {
+        question: Question { query: ARTIFACT, variables },
+        answer: expected_artifact(world, dataset),
+        level: Level::Artifact,
+        walked: None,
+    }
 }
 
 /// The dataset of that number, or the job of one beyond those.
@@ -302,12 +350,19 @@ fn lineage(world: &World<'_>, from: &Value, places: &[Place], options: Options, 
             "level": if options.level == Level::Field { "FIELD" } else { "ARTIFACT" },
             "maxNodes": options.nodes_max,
             "perNodeLimit": options.per_node_max,
+            "collapse": format!("{:?}", options.collapse).to_uppercase(),
             "includeDeleted": options.include_deleted,
             "includeSelfLoops": options.include_self_loops,
         }
     });
     let answer = expected(world, &walk(world, places, options), options.level);
-    Expected { question: Question { query: LINEAGE, variables }, answer, level: options.level }
+    Expected { question: Question { query: LINEAGE, variables }, answer, level: options.level, walked: Some((places.to_vec(), options)) }
+}
+
+/// The same walk, counted.
+fn counts(world: &World<'_>, asked: Expected) -> Expected {
+    let answer = asked.walked.as_ref().map(|(places, options)| derived::text(&derived::counts(world, places, *options)));
+    Expected { question: Question { query: COUNTS, ..asked.question }, answer: answer.unwrap_or_default(), ..asked }
 }
 
 fn equal(expected: &str, served: &str, variables: &Value, response: &Value) -> Result<(), String> {

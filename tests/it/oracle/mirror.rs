@@ -3,7 +3,7 @@
 use ledgerline::domain::{
     assertion::RunState,
     kind::ArtifactKind,
-    lineage::{Direction, Level},
+    lineage::{Collapse, Direction, Level},
     name::Name,
     time::{FOREVER, Micros},
 };
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     answer::{Options, walk},
     compare::ARTIFACT,
+    derived::{self, COUNTS, PATHS},
     event::Event,
     model::Model,
     world::{Place, Shown, World},
@@ -53,16 +54,29 @@ impl Mirror {
         if query == ARTIFACT {
             return json!({ "data": { "artifact": artifact(&world, &variables["ref"]) } });
         }
+        if query == PATHS {
+            let level = if variables["level"] == "FIELD" { Level::Field } else { Level::Artifact };
+            let [Some(from), Some(to)] = ["from", "to"].map(|end| places(&world, &variables[end], level)) else { return not_found() };
+            let first = usize::try_from(variables["first"].as_u64().expect("a number")).expect("a small number");
+            return json!({ "data": { query: derived::paths(&world, &from, &to, first, level) } });
+        }
         let (options, level) = options(&variables["options"]);
         let mut from = Vec::new();
         for start in variables["from"].as_array().into_iter().flatten() {
             match places(&world, start, level) {
                 Some(found) => from.extend(found),
-                None => return json!({ "data": null, "errors": [{ "message": "", "extensions": { "code": "NOT_FOUND" } }] }),
+                None => return not_found(),
             }
+        }
+        if query == COUNTS {
+            return json!({ "data": { query: derived::counts(&world, &from, options) } });
         }
         json!({ "data": { "lineage": lineage(&world, &from, options) } })
     }
+}
+
+fn not_found() -> Value {
+    json!({ "data": null, "errors": [{ "message": "", "extensions": { "code": "NOT_FOUND" } }] })
 }
 
 fn name(json: &Value, member: &str) -> Name {
@@ -95,6 +109,11 @@ fn options(json: &Value) -> (Options, Level) {
     let options = Options {
         direction,
         level,
+        collapse: match json["collapse"].as_str() {
+            Some("JOBS") => Collapse::Jobs,
+            Some("DATASETS") => Collapse::Datasets,
+            _ => Collapse::None,
+        },
         depth: u32::try_from(number("depth")).unwrap_or(u32::MAX),
         nodes_max: usize::try_from(number("maxNodes")).unwrap_or(usize::MAX),
         per_node_max: usize::try_from(number("perNodeLimit")).unwrap_or(usize::MAX),

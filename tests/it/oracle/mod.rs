@@ -4,11 +4,13 @@
 //!
 //! [`event`] reads OpenLineage, [`stream`] holds what one job said through one
 //! source, [`model`] all facts that a ledger of one size knows, [`world`] joins
-//! them at an instant, [`answer`] walks, [`compare`]
-//! writes answers as text, [`driver`] asks. `model` says how the text is read
+//! them at an instant, [`answer`] walks, [`derived`] counts and
+//! finds paths, [`compare`] writes answers as text, [`driver`] asks. `model` says how the text is read
 //! where it leaves something open.
 pub mod answer;
+pub mod collapsed;
 pub mod compare;
+pub mod derived;
 pub mod driver;
 pub mod event;
 pub mod generator;

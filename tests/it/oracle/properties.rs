@@ -1,7 +1,7 @@
 //! What must hold of any history, and of the driver itself.
 use std::{cell::RefCell, collections::BTreeSet};
 
-use ledgerline::domain::lineage::{Direction, Level};
+use ledgerline::domain::lineage::{Collapse, Direction, Level};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ fn everything(history: &[(String, Value)]) -> String {
             let options = Options {
                 direction: Direction::Both,
                 level,
+                collapse: Collapse::None,
                 depth: 3,
                 nodes_max: 200,
                 per_node_max: 20,

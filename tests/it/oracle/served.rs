@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     compare::{ARTIFACT, FRAGMENTS},
+    derived::{self, PATHS},
     driver::{Asking, Question, check_history},
     generator::History,
 };
@@ -122,6 +123,9 @@ impl Served {
         for (i, q) in questions.iter().enumerate() {
             let arguments: &[(&str, &str)] = match q.query {
                 ARTIFACT => &[("ref", "ArtifactRef!"), ("asOf", "AsOf")],
+                PATHS => {
+                    &[("from", "ArtifactRef!"), ("to", "ArtifactRef!"), ("first", "Int!"), ("level", "LineageLevel!"), ("asOf", "AsOf")]
+                }
                 _ => &[("from", "[ArtifactRef!]!"), ("options", "LineageOptions"), ("asOf", "AsOf")],
             };
             asked += &format!("q{i}: {}(", q.query);
@@ -133,7 +137,7 @@ impl Served {
             asked += &format!(") {{ ...{} }} ", q.query);
         }
         let used = |fragment: &&str| questions.iter().any(|q| fragment.contains(&format!("fragment {} ", q.query)));
-        let fragments: String = FRAGMENTS.into_iter().filter(used).collect();
+        let fragments: String = FRAGMENTS.into_iter().chain(derived::FRAGMENTS).filter(used).collect();
         let query = format!("query({declared}) {{ {asked}}} {fragments}");
         let (status, response) = self.post("/graphql", &self.tokens[2], &json!({ "query": query, "variables": variables }));
         assert!(status == 200, "{status} {response}");

@@ -264,7 +264,8 @@ impl<'m> World<'m> {
         intervals.into_iter().find(|(from, until)| *from <= self.at && self.at < *until).unwrap_or((FOREVER, FOREVER))
     }
 
-    fn artifact_open(&self, edge: &Edge, t: Micros) -> bool {
+    /// Whether data flowed along an edge between artifacts at t.
+    pub fn artifact_open(&self, edge: &Edge, t: Micros) -> bool {
         let side = usize::from(edge.kind != word(FlowKind::Used));
         let (job, dataset) = if side == 0 { (&edge.to, &edge.from) } else { (&edge.from, &edge.to) };
         self.model.streams.iter().filter(|((j, _), _)| self.job_place(*j) == *job).any(|(_, stream)| {

@@ -5,7 +5,7 @@ use ledgerline::{
     app::view::LineageOptions,
     domain::{
         catalog::ArtifactPage,
-        lineage::{Direction, Level},
+        lineage::{Collapse, Direction, Level},
     },
 };
 
@@ -44,6 +44,7 @@ async fn every_real_event_is_recorded_once_and_comes_back_byte_for_byte() {
                 let options = LineageOptions {
                     direction: Direction::Both,
                     level,
+                    collapse: Collapse::None,
                     depth: 10,
                     nodes_max: 500,
                     per_node_max: 50,

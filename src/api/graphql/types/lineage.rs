@@ -50,6 +50,18 @@ pub enum LineageLevel {
     Field,
 }
 
+/// What a lineage leaves out; what lies on both sides of it is joined instead. A start is always shown, with its own edges.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
+#[graphql(remote = "domain::Collapse")]
+pub enum Collapse {
+    /// Nothing: datasets and jobs, joined by `USED` and `WAS_GENERATED_BY`.
+    None,
+    /// Jobs: datasets, joined by `WAS_DERIVED_FROM`, one edge for each job between them.
+    Jobs,
+    /// Datasets: jobs, joined by `WAS_DERIVED_FROM` where one reads what another wrote.
+    Datasets,
+}
+
 /// How data moved along an edge, in PROV's words.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 #[graphql(remote = "domain::FlowKind")]
@@ -58,7 +70,7 @@ pub enum FlowKind {
     Used,
     /// A job wrote a dataset: from the job to the dataset.
     WasGeneratedBy,
-    /// A column was made from another.
+    /// A column was made from another; where something is collapsed, what lies on both sides of it.
     WasDerivedFrom,
 }
 
@@ -74,6 +86,9 @@ pub struct LineageOptions {
     /// Artifacts, or their columns.
     #[graphql(default_with = "LineageLevel::Artifact")]
     pub level: LineageLevel,
+    /// What is left out and passed through; a hop is one of the graph so shown. Columns are joined without jobs whatever it says, and `DATASETS` is an error for them.
+    #[graphql(default_with = "Collapse::None")]
+    pub collapse: Collapse,
     /// How many nodes at most; at most 20,000 by default.
     #[graphql(default = 200)]
     pub max_nodes: i32,
@@ -94,6 +109,7 @@ impl Default for LineageOptions {
             direction: Direction::Both,
             depth: 1,
             level: LineageLevel::Artifact,
+            collapse: Collapse::None,
             max_nodes: 200,
             per_node_limit: 20,
             include_deleted: false,
@@ -112,6 +128,7 @@ impl LineageOptions {
         Ok(view::LineageOptions {
             direction: self.direction.into(),
             level: self.level.into(),
+            collapse: self.collapse.into(),
             depth: u32::try_from(count("options.depth", self.depth)?).unwrap_or(u32::MAX),
             nodes_max: count("options.maxNodes", self.max_nodes)?,
             per_node_max: count("options.perNodeLimit", self.per_node_limit)?,
@@ -257,6 +274,12 @@ pub struct LineageEdge {
 }
 
 impl LineageEdge {
+    /// The edge at that position of what was found.
+    #[must_use]
+    pub const fn new(all: Arc<Answered>, at: usize) -> Self {
+        Self { all, at }
+    }
+
     fn edge(&self) -> Result<&WalkEdge> {
         self.all.walk.edges.get(self.at).ok_or_else(ApiError::internal)
     }
@@ -285,7 +308,7 @@ impl LineageEdge {
         Ok(self.edge()?.kind.into())
     }
 
-    /// The job that moved it, where the edge does not end in it already.
+    /// The job that moved it, where the edge does not end in it already and one alone did.
     async fn job(&self) -> Result<Option<ID>> {
         Ok(self.edge()?.job.map(|job| GlobalId::of_artifact(job).into()))
     }
@@ -405,6 +428,8 @@ pub enum IncompleteReason {
     NodesMax,
     /// `perNodeLimit` was reached at the nodes of `frontier`.
     PerNodeMax,
+    /// The search for paths reached its bound of work.
+    SearchMax,
     /// The walk took longer than the server permits.
     Deadline,
     /// Nodes that the caller may not see were met.

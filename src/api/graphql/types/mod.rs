@@ -2,12 +2,14 @@
 //! but through the request's loaders.
 pub mod artifact;
 pub mod change;
+pub mod counts;
 pub mod event;
 pub mod facets;
 pub mod history;
 pub mod ledger;
 pub mod lineage;
 pub mod neighbours;
+pub mod paths;
 pub mod run;
 pub mod run_statistics;
 pub mod search;

@@ -22,6 +22,7 @@ use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, RunFacts},
         history::{ArtifactChange, FacetVersion},
+        counts::WalkCounts,
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
@@ -105,6 +106,14 @@ impl Reader<'_> {
         match question.level {
             Level::Artifact => walk::walk(self, question),
             Level::Field => fields::walk(self, question),
+        }
+    }
+
+    /// Columns have no lighter walk: most of its cost is reading what made them.
+    pub fn walk_counts(&self, question: &Walk) -> Result<WalkCounts, StoreError> {
+        match question.level {
+            Level::Artifact => walk::count(self, question),
+            Level::Field => Ok(WalkCounts::of(&fields::walk(self, question)?)),
         }
     }
 

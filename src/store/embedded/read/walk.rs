@@ -2,7 +2,9 @@
 //!
 //! Levels in order of depth, inside a level by id bytes, neighbours by id bytes,
 //! caps by count: the same question on the same view gives the same answer.
-use std::time::Instant;
+mod collapse;
+
+use std::{rc::Rc, time::Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -14,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
+        counts::WalkCounts,
         id::NodeId,
         kind::ArtifactKind,
         lineage::{CompletenessStatus, Direction, FlowKind, FlowVersion, IncompleteReason, NodeKey, Walk, WalkAnswer, WalkEdge, WalkNode},
@@ -57,6 +60,8 @@ pub const fn ways(direction: Direction) -> u8 {
 struct Neighbour {
     class: u32,
     kind: FlowKind,
+    /// The job's class, where it stands between the two and is not shown.
+    job: Option<u32>,
     /// [`UP`] or [`DOWN`].
     way: u8,
     standing: Standing,
@@ -81,17 +86,33 @@ struct Reached {
 /// # Errors
 /// The database's.
 pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreError> {
+    found(reader, question, false)
+}
+
+/// Counts what a walk finds, without names, edges and what lies behind.
+///
+/// # Errors
+/// The database's.
+pub fn count(reader: &Reader<'_>, question: &Walk) -> Result<WalkCounts, StoreError> {
+    Ok(WalkCounts::of(&found(reader, question, true)?))
+}
+
+fn found(reader: &Reader<'_>, question: &Walk, only_counts: bool) -> Result<WalkAnswer, StoreError> {
     let topology = &reader.shared.topology;
     let mut walker = Walker {
         topology,
         question,
+        only_counts,
         classes: Classes::new(topology, reader.db, question.as_of),
         starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
+        starts_at: FxHashSet::default(),
         shown: FxHashMap::default(),
         answer: WalkAnswer::default(),
         reached: Vec::new(),
         edges: FxHashSet::default(),
         pruned: FxHashSet::default(),
+        behind: FxHashMap::default(),
+        late: false,
     };
     walker.run()?;
     Ok(walker.answer)
@@ -100,16 +121,23 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
 struct Walker<'a> {
     topology: &'a Topology,
     question: &'a Walk,
+    only_counts: bool,
     classes: Classes<'a>,
     starts: Starts<'a>,
+    /// The classes of the starts.
+    starts_at: FxHashSet<u32>,
     /// Class → position in the answer.
     shown: FxHashMap<u32, u32>,
     answer: WalkAnswer,
     /// By position in the answer.
     reached: Vec<Reached>,
-    edges: FxHashSet<(u32, u32, FlowKind)>,
+    edges: FxHashSet<(u32, u32, FlowKind, Option<u32>)>,
     /// Edges met that are not walkable, by classes.
-    pruned: FxHashSet<(u32, u32, FlowKind)>,
+    pruned: FxHashSet<(u32, u32, FlowKind, Option<u32>)>,
+    /// What lies behind nodes that are left out, by (class, way).
+    behind: FxHashMap<(u32, u8), Rc<Vec<Neighbour>>>,
+    /// The deadline passed.
+    late: bool,
 }
 
 impl Walker<'_> {
@@ -123,38 +151,40 @@ impl Walker<'_> {
                 level.push((class, asked));
             }
         }
+        self.starts_at = level.iter().map(|l| l.0).collect();
         level.sort_by_key(|l| self.id(l.0));
         for (class, ways) in &level {
             let position = self.show(*class, 0)?;
             self.reach(position, *ways);
         }
         level.retain(|l| self.is_alive(l.0));
-        let mut late = false;
         for depth in 1..=self.question.depth {
             let mut next: FxHashMap<u32, u8> = FxHashMap::default();
             for (i, (class, ways)) in level.iter().enumerate() {
-                if i.is_multiple_of(EXPANSIONS_A_LOOK) && Instant::now() >= self.question.deadline {
+                if self.late || i.is_multiple_of(EXPANSIONS_A_LOOK) && Instant::now() >= self.question.deadline {
                     for (rest, _) in level.iter().skip(i) {
                         self.cut(*rest, IncompleteReason::Deadline);
                     }
-                    late = true;
+                    self.late = true;
                     break;
                 }
                 self.expand(*class, *ways, depth, &mut next)?;
             }
-            if late || next.is_empty() {
+            if self.late || next.is_empty() {
                 break;
             }
             level = next.into_iter().collect();
             level.sort_by_cached_key(|l| self.id(l.0));
         }
-        self.count_remaining(late)?;
+        if !self.only_counts {
+            self.count_remaining()?;
+        }
         let c = &mut self.answer.completeness;
         c.nodes_visited = u32::try_from(self.answer.nodes.len()).unwrap_or(u32::MAX);
         c.pruned_by_time = u32::try_from(self.pruned.len()).unwrap_or(u32::MAX);
         c.status = match c.reasons.first() {
             None => CompletenessStatus::Complete,
-            Some(_) if late => CompletenessStatus::Deadline,
+            Some(_) if self.late => CompletenessStatus::Deadline,
             Some(_) => CompletenessStatus::Truncated,
         };
         c.frontier.sort_unstable();
@@ -179,7 +209,7 @@ impl Walker<'_> {
             kind: fixed.kind,
             namespace: fixed.namespace.clone(),
             name: fixed.name.clone(),
-            aliases: aliases(self.topology, c),
+            aliases: if self.only_counts { Vec::new() } else { aliases(self.topology, c) },
             depth,
             self_loop: false,
             deleted_at: c.deleted_at,
@@ -209,23 +239,29 @@ impl Walker<'_> {
 
     fn expand(&mut self, class: u32, ways: u8, depth: u32, next: &mut FxHashMap<u32, u8>) -> Result<(), StoreError> {
         let Some(position) = self.shown.get(&class).copied() else { return Ok(()) };
-        let mut found = self.collect(class, ways)?;
-        for n in &found {
-            if n.standing < Standing::Walkable {
-                self.pruned.insert(if n.way == DOWN { (class, n.class, n.kind) } else { (n.class, class, n.kind) });
-            }
+        let mut found = self.neighbours(class, ways)?;
+        if self.late {
+            self.cut(class, IncompleteReason::Deadline);
+        }
+        let self_loops = self.question.include_self_loops;
+        for n in found.iter().filter(|n| n.standing < Standing::Walkable && (n.class != class || self_loops)) {
+            let (from, to) = if n.way == DOWN { (class, n.class) } else { (n.class, class) };
+            self.pruned.insert((from, to, n.kind, n.job));
         }
         let least = if self.question.include_deleted { Standing::Tombstone } else { Standing::Walkable };
         found.retain(|n| n.standing >= least);
         // One order over all neighbours; a neighbour met in several ways counts once.
-        found.sort_by_cached_key(|n| (self.id(n.class), n.class, n.kind, n.way));
+        found.sort_by_cached_key(|n| (self.id(n.class), n.class, n.kind, n.way, n.job.map(|j| self.id(j))));
         if let Some(r) = self.reached.get_mut(position as usize) {
             r.expanded |= ways;
             r.neighbours.extend(found.iter().filter(|n| n.standing == Standing::Walkable).map(|n| n.class));
         }
+        if self_loops {
+            found.iter().filter(|n| n.class == class).for_each(|n| self.add_edge(position, position, n));
+        }
         let mut followed = 0;
         let mut last = None;
-        for n in &found {
+        for n in found.iter().filter(|n| n.class != class) {
             if last.replace(n.class) != Some(n.class) {
                 followed += 1;
             }
@@ -255,7 +291,11 @@ impl Walker<'_> {
 
     fn add_edge(&mut self, here: u32, there: u32, n: &Neighbour) {
         let (from, to) = if n.way == DOWN { (here, there) } else { (there, here) };
-        if !self.edges.insert((from, to, n.kind)) {
+        if !self.edges.insert((from, to, n.kind, n.job)) {
+            return;
+        }
+        self.answer.completeness.edges_visited += 1;
+        if self.only_counts {
             return;
         }
         let (valid_from, valid_until) = span_around(&n.spans, self.question.as_of.valid_at);
@@ -263,14 +303,13 @@ impl Walker<'_> {
             from,
             to,
             kind: n.kind,
-            // It ends in the job.
-            job: None,
+            // Otherwise it ends in the job.
+            job: n.job.map(|job| self.id(job)),
             transformations: Vec::new(),
             valid_from,
             valid_until,
             flows: n.open.iter().map(|f| FlowVersion(f.slot.into())).collect(),
         });
-        self.answer.completeness.edges_visited += 1;
     }
 
     /// The neighbours of a class in some ways, with how each edge stands.
@@ -317,7 +356,7 @@ impl Walker<'_> {
         let i = *met.at.entry((other, kind, way)).or_insert(met.neighbours.len());
         if i == met.neighbours.len() {
             let (spans, open) = (SmallVec::new(), SmallVec::new());
-            met.neighbours.push(Neighbour { class: other, kind, way, standing, spans, open });
+            met.neighbours.push(Neighbour { class: other, kind, job: None, way, standing, spans, open });
         }
         let Some(n) = met.neighbours.get_mut(i) else { return Ok(()) };
         n.standing = n.standing.max(standing);
@@ -330,22 +369,25 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn count_remaining(&mut self, late: bool) -> Result<(), StoreError> {
+    fn count_remaining(&mut self) -> Result<(), StoreError> {
         for position in 0..self.reached.len() {
             let Some(r) = self.reached.get_mut(position) else { continue };
             let (class, ways, expanded) = (r.class, r.ways, r.expanded);
             let mut neighbours = std::mem::take(&mut r.neighbours);
-            if ways & !expanded != 0 {
-                if late {
+            let missing = ways & !expanded;
+            if missing != 0 {
+                if self.late {
                     continue;
                 }
-                let more = self.collect(class, ways & !expanded)?;
+                let more = self.neighbours(class, missing)?;
                 neighbours.extend(more.iter().filter(|n| n.standing == Standing::Walkable).map(|n| n.class));
             }
+            let self_loop = neighbours.contains(&class);
             neighbours.retain(|n| !self.shown.contains_key(n));
             neighbours.sort_unstable();
             neighbours.dedup();
             if let Some(node) = self.answer.nodes.get_mut(position) {
+                node.self_loop = self_loop;
                 node.remaining = u32::try_from(neighbours.len()).unwrap_or(u32::MAX);
             }
         }

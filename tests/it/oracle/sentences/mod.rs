@@ -7,7 +7,7 @@ mod walks;
 
 use ledgerline::domain::{
     kind::ArtifactKind,
-    lineage::{Direction, Level},
+    lineage::{Collapse, Direction, Level},
     name::Name,
     source::Source,
     time::{FOREVER, MINUTE, Micros},
@@ -176,6 +176,7 @@ fn node(sent: &[Sent], minute: i64, dataset: &str) -> String {
 const WIDE: Options = Options {
     direction: Direction::Both,
     level: Level::Artifact,
+    collapse: Collapse::None,
     depth: 9,
     nodes_max: 200,
     per_node_max: 20,

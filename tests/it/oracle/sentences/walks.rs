@@ -1,7 +1,7 @@
 //! The contract's lineage: directions, depth, caps, what is told of them.
 use ledgerline::domain::lineage::Direction::{Downstream, Upstream};
 
-use super::{Level, Options, Sent, WIDE, dataset, run, walked};
+use super::{Collapse, Level, Options, Sent, WIDE, dataset, run, walked};
 
 /// a, b → j → c → k → d; a → other → e.
 fn estate() -> Vec<Sent> {
@@ -104,4 +104,33 @@ fn columns_are_walked_over_several_hops() {
     let field = Options { level: Level::Field, ..WIDE };
     assert_eq!(walked(&sent, 1, "c.z", Options { direction: Upstream, ..field }), "a.x@2 b.y@1 c.z@0 | a.x→b.y b.y→c.z");
     assert_eq!(walked(&sent, 1, "a.x", Options { depth: 1, ..field }), "a.x@0 b.y@1+1 | a.x→b.y");
+}
+
+#[test]
+fn without_jobs_depth_counts_datasets_and_each_job_between_is_an_edge() {
+    let mut sent = estate();
+    sent.push(run(1, 4, "COMPLETE").sides("a", "c").job("too"));
+    let jobs = Options { collapse: Collapse::Jobs, direction: Downstream, ..WIDE };
+    assert_eq!(walked(&sent, 1, "a", Options { depth: 1, ..jobs }), "a@0 c@1+1 e@1 | a→c a→c a→e");
+    assert_eq!(walked(&sent, 1, "a", jobs), "a@0 c@1 d@2 e@1 | a→c a→c a→e c→d");
+}
+
+#[test]
+fn without_datasets_jobs_follow_each_other() {
+    let datasets = Options { collapse: Collapse::Datasets, direction: Downstream, ..WIDE };
+    assert_eq!(walked(&estate(), 1, "job:j", datasets), "j@0 k@1 | j→k");
+}
+
+#[test]
+fn a_start_that_is_left_out_is_shown_with_its_own_edges() {
+    let jobs = Options { collapse: Collapse::Jobs, direction: Downstream, ..WIDE };
+    assert_eq!(walked(&estate(), 1, "job:j", jobs), "c@1 d@2 j@0 | c→d j→c");
+}
+
+#[test]
+fn a_dataset_read_and_written_by_a_job_is_a_self_loop_without_jobs() {
+    let sent = [run(1, 1, "COMPLETE").sides("a", "a b")];
+    let jobs = Options { collapse: Collapse::Jobs, ..WIDE };
+    assert_eq!(walked(&sent, 1, "a", jobs), "a@0↺ b@1 | a→b");
+    assert_eq!(walked(&sent, 1, "a", Options { include_self_loops: true, ..jobs }), "a@0↺ b@1 | a→a a→b");
 }

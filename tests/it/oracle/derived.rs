@@ -1,0 +1,97 @@
+//! What is told of walks without their nodes, naively: counts are those of the
+//! oracle's own walks, paths are all there are, tried one by one.
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledgerline::domain::lineage::{Direction, Level};
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Cut, Options, walk},
+    world::{Edge, Place, Standing, World},
+};
+
+/// Asks for counts: variables `from`, `options`, `asOf`.
+pub const COUNTS: &str = "lineageCounts";
+
+/// Asks for paths: variables `from`, `to`, `first`, `level`, `asOf`.
+pub const PATHS: &str = "lineagePaths";
+
+/// What is asked of each.
+pub const FRAGMENTS: [&str; 2] = [
+    "fragment lineageCounts on LineageCounts { \
+       upstream { nodes edges byKind { kind nodes } byDepth { depth nodes } status reasons } \
+       downstream { nodes edges byKind { kind nodes } byDepth { depth nodes } status reasons } } ",
+    "fragment lineagePaths on LineagePaths { \
+       paths { length nodes { kind namespace name } edges { kind } } moreExist status reasons } ",
+];
+
+/// The answer to [`COUNTS`], as JSON.
+pub fn counts(world: &World<'_>, from: &[Place], options: Options) -> Value {
+    let way = |direction: Direction| {
+        if options.direction != Direction::Both && options.direction != direction {
+            return Value::Null;
+        }
+        let answer = walk(world, from, Options { direction, ..options });
+        let (mut kinds, mut depths) = (BTreeMap::new(), BTreeMap::new());
+        let found: Vec<_> = answer.nodes.values().filter(|n| n.depth > 0).collect();
+        for node in &found {
+            *kinds.entry(node.shown.kind).or_insert(0) += 1;
+            *depths.entry(node.depth).or_insert(0) += 1;
+        }
+        let by_kind = kinds.iter().map(|(kind, n)| json!({ "kind": kind.word().to_uppercase(), "nodes": n }));
+        let by_depth = depths.iter().map(|(depth, n)| json!({ "depth": depth, "nodes": n }));
+        let reasons = answer.reasons.iter().map(|r| match r {
+            Cut::NodesMax => "NODES_MAX",
+            Cut::PerNodeMax => "PER_NODE_MAX",
+        });
+        json!({
+            "nodes": found.len(),
+            "edges": answer.edges.len(),
+            "byKind": by_kind.collect::<Vec<_>>(),
+            "byDepth": by_depth.collect::<Vec<_>>(),
+            "status": if answer.reasons.is_empty() { "COMPLETE" } else { "TRUNCATED" },
+            "reasons": reasons.collect::<BTreeSet<_>>(),
+        })
+    };
+    json!({ "upstream": way(Direction::Upstream), "downstream": way(Direction::Downstream) })
+}
+
+/// The answer to [`PATHS`], as JSON.
+pub fn paths(world: &World<'_>, from: &[Place], to: &[Place], first: usize, level: Level) -> Value {
+    let graph = world.graph(level);
+    let walkable: Vec<&Edge> = graph.edges.iter().filter(|(_, s)| **s == Standing::Walkable).map(|(e, _)| e).collect();
+    let mut all: Vec<Vec<&Place>> = Vec::new();
+    let mut open: Vec<Vec<&Place>> = from.iter().collect::<BTreeSet<_>>().into_iter().map(|p| vec![p]).collect();
+    while let Some(path) = open.pop() {
+        let last = path[path.len() - 1];
+        if to.contains(last) {
+            all.push(path);
+            continue;
+        }
+        let next: BTreeSet<&Place> = walkable.iter().filter(|e| e.from == *last).map(|e| &e.to).collect();
+        let fits = |p: &&Place| !path.contains(p) && !from.contains(p);
+        open.extend(next.into_iter().filter(fits).map(|p| path.iter().copied().chain([p]).collect::<Vec<_>>()));
+    }
+    all.sort_by_key(|path| (path.len(), path.clone()));
+    let told = all.iter().take(first).map(|path| {
+        let nodes = path.iter().map(|p| {
+            let shown = &graph.nodes[*p];
+            json!({ "kind": shown.kind.word().to_uppercase(), "namespace": &*shown.name.namespace, "name": &*shown.name.name })
+        });
+        let edges = path.windows(2).flat_map(|w| walkable.iter().filter(|e| e.from == *w[0] && e.to == *w[1]));
+        let edges = edges.map(|e| json!({ "kind": e.kind }));
+        json!({ "length": path.len() - 1, "nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>() })
+    });
+    json!({ "paths": told.collect::<Vec<_>>(), "moreExist": all.len() > first, "status": "COMPLETE", "reasons": [] })
+}
+
+/// An answer as text. Reasons come in no order.
+pub fn text(answer: &Value) -> String {
+    let mut answer = answer.clone();
+    for way in ["upstream", "downstream"] {
+        if let Some(reasons) = answer.get_mut(way).and_then(|w| w.get_mut("reasons")).and_then(Value::as_array_mut) {
+            reasons.sort_by_key(ToString::to_string);
+        }
+    }
+    serde_json::to_string_pretty(&answer).expect("JSON")
+}
