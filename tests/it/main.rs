@@ -8,6 +8,7 @@ mod contracts;
 mod demo;
 mod fuzz_corpus;
 mod ledger;
+mod lineage_command;
 mod marker;
 mod openlineage;
 mod oracle;
