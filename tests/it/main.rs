@@ -18,6 +18,7 @@ mod python_cryptography;
 mod refusals;
 mod scripted_server;
 mod shared_data;
+mod socket;
 mod spine;
 mod store_calls;
 mod support;
