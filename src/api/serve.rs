@@ -38,7 +38,7 @@ pub fn run<E: std::error::Error + Send + 'static>(
 ) -> Result<Ended, RunError<E>> {
     actix_web::rt::System::new().block_on(async move {
         let cell = AppCell::new();
-        let metrics = settings.metrics.clone();
+        let (metrics, sockets) = (settings.metrics.clone(), settings.sockets.clone());
         let server = server(cell.clone(), listener, settings).map_err(RunError::Listen)?;
         let handle = server.handle();
         let serving = actix_web::rt::spawn(server);
@@ -58,6 +58,8 @@ pub fn run<E: std::error::Error + Send + 'static>(
             () = app.until_stopped() => Ended::Stopped,
             () = upkeep(metrics, &app) => Ended::Drained,
         };
+        // Subscriptions have no end of their own.
+        sockets.drain();
         // Requests in flight are answered before the queue is closed under them.
         handle.stop(ended == Ended::Drained).await;
         if let Err(e) = serving.await {

@@ -160,6 +160,12 @@ impl App {
         self.sequencer.drain();
     }
 
+    /// How many entries are committed, and when there are more.
+    #[must_use]
+    pub fn watch_head(&self) -> tokio::sync::watch::Receiver<EntryIndex> {
+        self.store.watch_head()
+    }
+
     /// Entries committed so far.
     #[must_use]
     pub fn ledger_size(&self) -> EntryIndex {

@@ -68,6 +68,14 @@ pub struct TokenFacts {
     pub revoked_at: Option<Micros>,
 }
 
+/// What a token is worth.
+pub enum Standing {
+    Good(Arc<Principal>),
+    Expired,
+    /// Revoked.
+    Gone,
+}
+
 /// Every token in force, by digest; read at each request without a lock.
 pub struct TokenBook {
     by_digest: ArcSwap<HashMap<TokenDigest, Arc<Principal>>>,
@@ -149,6 +157,26 @@ impl App {
             return Err(self.unauthenticated(Some(principal), "the token has expired"));
         }
         Ok(principal.clone())
+    }
+
+    /// The same, giving what the token can be looked at again by.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub fn recognise(&self, bearer: &str) -> Result<TokenDigest, AppError> {
+        self.authenticate(bearer)?;
+        Token::parse(bearer).map(|token| token.digest()).map_err(|e| self.unauthenticated(None, e.to_string()))
+    }
+
+    /// What a token that was good is worth now. No attempt to do anything, so
+    /// nothing of it is recorded.
+    #[must_use]
+    pub fn standing(&self, digest: &TokenDigest) -> Standing {
+        match self.tokens.by_digest.load().get(digest) {
+            None => Standing::Gone,
+            Some(principal) if principal.expires.is_some_and(|end| end <= self.ambient.clock.now()) => Standing::Expired,
+            Some(principal) => Standing::Good(principal.clone()),
+        }
     }
 
     /// Makes a token; its text is shown this once.

@@ -1,7 +1,7 @@
 //! The arguments of every command. Doc comments here are the help texts.
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use crate::{access::Role, app::verify::remote::Openings, config::Sources, domain::time::Micros};
 
@@ -170,6 +170,108 @@ pub struct ImportArgs {
     pub again: bool,
 }
 
+/// Show the lineage of something on a running server, with its date and completeness.
+#[derive(Args, Debug, Clone)]
+pub struct LineageArgs {
+    /// `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `datasetField:NAMESPACE:NAME:FIELD`; namespaces may hold colons.
+    #[arg(value_name = "REF", value_parser = node_reference)]
+    pub reference: String,
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Which way.
+    #[arg(long, value_enum, default_value_t)]
+    pub direction: LineageDirection,
+    /// How many hops.
+    #[arg(long, value_name = "HOPS", default_value_t = 1)]
+    pub depth: u32,
+    /// Datasets and jobs, or columns.
+    #[arg(long, value_enum, default_value_t)]
+    pub level: LineageLevel,
+    /// How many nodes at most; without it the server's default.
+    #[arg(long, value_name = "COUNT")]
+    pub max_nodes: Option<u32>,
+    /// How many neighbours of one node at most; without it the server's default.
+    #[arg(long, value_name = "COUNT")]
+    pub per_node_limit: Option<u32>,
+    /// Show also what is deleted; nothing is walked through it.
+    #[arg(long)]
+    pub include_deleted: bool,
+    /// As it was at this instant (RFC 3339); without it now.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub valid_at: Option<Micros>,
+    /// As the ledger knew it at this size; without it the present one.
+    #[arg(long, value_name = "SIZE")]
+    pub ledger_size: Option<u64>,
+    /// How to show it (`--json` is `--format json`).
+    #[arg(long, value_enum, default_value_t)]
+    pub format: LineageFormat,
+}
+
+/// Which way a lineage goes.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LineageDirection {
+    /// Where the data comes from.
+    Upstream,
+    /// Where the data goes.
+    Downstream,
+    /// Both ways, each by itself.
+    #[default]
+    Both,
+}
+
+impl LineageDirection {
+    /// As the schema spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Upstream => "UPSTREAM",
+            Self::Downstream => "DOWNSTREAM",
+            Self::Both => "BOTH",
+        }
+    }
+}
+
+/// What the nodes of a lineage are.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LineageLevel {
+    /// Datasets and jobs.
+    #[default]
+    Artifact,
+    /// Columns.
+    Field,
+}
+
+impl LineageLevel {
+    /// As the schema spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Artifact => "ARTIFACT",
+            Self::Field => "FIELD",
+        }
+    }
+
+    /// Whether nodes are columns.
+    #[must_use]
+    pub const fn is_field(self) -> bool {
+        matches!(self, Self::Field)
+    }
+}
+
+/// How a lineage is shown.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LineageFormat {
+    /// For a terminal.
+    #[default]
+    Table,
+    /// The server's answer.
+    Json,
+    /// For Graphviz.
+    Dot,
+    /// For Mermaid, such as in Markdown.
+    Mermaid,
+}
+
 /// Check everything that can be checked, and name the first thing that is wrong.
 #[derive(Args, Debug, Clone)]
 #[command(group = ArgGroup::new("where").required(true).args(["data", "url"]))]
@@ -244,6 +346,15 @@ fn openings(text: &str) -> Result<Openings, String> {
 
 fn role(word: &str) -> Result<Role, String> {
     Role::from_word(word).ok_or_else(|| format!("must be one of {}", Role::ALL.map(Role::word).join(", ")))
+}
+
+fn node_reference(text: &str) -> Result<String, String> {
+    let parts = text.matches(':').count();
+    match text.split_once(':').map(|(word, _)| word) {
+        Some("dataset" | "job") if parts >= 2 => Ok(text.to_owned()),
+        Some("datasetField") if parts >= 3 => Ok(text.to_owned()),
+        _ => Err("must be `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `datasetField:NAMESPACE:NAME:FIELD`".to_owned()),
+    }
 }
 
 fn instant(text: &str) -> Result<Micros, String> {

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod demo_estate;
 pub mod health;
 pub mod import;
+pub mod lineage;
 pub mod rebuild;
 pub mod remote_token;
 pub mod schema;
@@ -39,6 +40,7 @@ pub enum Command {
     #[command(subcommand)]
     Token(args::TokenCommand),
     Import(args::ImportArgs),
+    Lineage(args::LineageArgs),
     Verify(args::VerifyArgs),
     Rebuild(args::RebuildArgs),
     #[command(subcommand)]
@@ -67,6 +69,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(args),
         Command::Token(command) => token::run(command, cli.json),
         Command::Import(args) => import::run(args, cli.json),
+        Command::Lineage(args) => lineage::run(args, cli.json),
         Command::Verify(args) => verify::run(args, cli.json),
         Command::Rebuild(args) => rebuild::run(args, cli.json),
         Command::Config(command) => config::run(command, cli.json),

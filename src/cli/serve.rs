@@ -7,7 +7,7 @@ use super::args::ServeArgs;
 use crate::{
     api::{
         graphql::GraphqlSettings,
-        http::HttpSettings,
+        http::{HttpSettings, socket::SocketSettings},
         serve::{Ended, run as serve},
     },
     app::App,
@@ -77,6 +77,15 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
         introspection: g.introspection,
         get_queries: g.get_queries,
         ..GraphqlSettings::default()
+    };
+    let w = &config.websocket;
+    settings.socket = SocketSettings {
+        connections_max: w.connections_max,
+        operations_max: w.operations_max,
+        message_bytes_max: w.message_bytes_max.0,
+        init_timeout: Duration::from_millis(w.init_timeout_ms),
+        send_timeout: Duration::from_millis(w.send_timeout_ms),
+        ping_every: Duration::from_millis(w.ping_ms),
     };
     Ok(settings)
 }

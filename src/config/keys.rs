@@ -87,6 +87,15 @@ settings! {
         introspection: bool = "true" => "Whether the schema may be asked for; switch it off where clients are known.";
         get_queries: bool = "false" => "Whether queries (never mutations) may come by GET.";
     }
+    #[doc = "Subscriptions, and other operations over WebSocket."]
+    websocket: WebsocketConfig {
+        connections_max: usize [1..=1_000_000] = "1000" => "How many connections the server holds; beyond it the answer is 503 with `Retry-After`.";
+        operations_max: usize [1..=10_000] = "20" => "How many operations one connection may have under way; beyond it an operation is answered by the error `RATE_LIMITED`.";
+        message_bytes_max: ByteSize [1024..=67_108_864] = "1 MiB" => "The largest message of a client; a larger one closes the connection with 1009.";
+        init_timeout_ms: u64 [10..=600_000] = "3000" => "How long a client may take to send `connection_init`, in milliseconds; then the connection is closed with 4408.";
+        send_timeout_ms: u64 [10..=600_000] = "10000" => "How long a client may take to take what it is sent, in milliseconds; what a slower one does not take is not kept for it, its connection ends.";
+        ping_ms: u64 [10..=600_000] = "20000" => "How often a client is pinged and its token looked at again, in milliseconds; one from which nothing came since the last time is taken to be gone.";
+    }
     #[doc = "The greatest lineage that one request may ask for."]
     lineage: LineageConfig {
         depth_max: u32 [1..=10_000] = "100" => "The greatest `depth`, in hops.";

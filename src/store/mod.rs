@@ -58,6 +58,8 @@ pub struct Head {
 pub trait Store: Send + Sync {
     /// The committed head.
     fn head(&self) -> Head;
+    /// Its size, and when it grows: seen here, it is in every later snapshot.
+    fn watch_head(&self) -> watch::Receiver<EntryIndex>;
     /// The latest signed checkpoint (a signed note), as published.
     fn checkpoint(&self) -> Arc<PublishedCheckpoint>;
     /// The logs of this installation.

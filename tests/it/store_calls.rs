@@ -66,6 +66,9 @@ impl Store for Counting {
     fn blob(&self, digest: &Digest) -> Option<u32> {
         self.inner.blob(digest)
     }
+    fn watch_head(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.watch_head()
+    }
     fn watch_stopped(&self) -> tokio::sync::watch::Receiver<bool> {
         self.inner.watch_stopped()
     }

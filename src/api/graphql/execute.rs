@@ -22,6 +22,8 @@ use super::{
 };
 use crate::app::{AppError, Code};
 
+pub mod live;
+
 /// Members of a JSON object that serde_json keeps for itself: what is validated
 /// under such a key is not what comes out again.
 const PRIVATE_KEYS: &str = "$serde_json::private::";

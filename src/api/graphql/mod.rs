@@ -15,21 +15,24 @@ pub mod raw;
 pub mod response;
 pub mod scalar;
 pub mod settings;
+pub mod subscription;
 pub mod types;
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema as Built, SchemaBuilder, connection::Connection};
+use async_graphql::{SDLExportOptions, Schema as Built, SchemaBuilder, connection::Connection};
 
 pub use self::{cursor::CursorKey, execute::Executor, settings::GraphqlSettings};
 use self::{
     mutation::Mutation,
     query::Query,
     types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
+    subscription::Subscription,
+    types::{artifact::Artifact, event::LedgerEvent, token::Token},
 };
 
-type Schema = Built<Query, Mutation, EmptySubscription>;
+type Schema = Built<Query, Mutation, Subscription>;
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation, EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription)
         .override_output_type_description::<Connection<String, Artifact>>("A page of artifacts.")
         .override_output_type_description::<Connection<String, types::change::ArtifactChange>>("A page of changes of an artifact.")
         .override_output_type_description::<Connection<String, LedgerEvent>>("A page of entries.")

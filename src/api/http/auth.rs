@@ -9,7 +9,7 @@ use actix_web::{
 
 use super::answer::Failure;
 use crate::{
-    access::{Principal, TOKEN_PREFIX},
+    access::{Principal, TOKEN_PREFIX, TokenDigest},
     app::{App, Code},
 };
 
@@ -25,8 +25,23 @@ fn bearer(request: &HttpRequest) -> Result<&str, &'static str> {
         (None, _) => return Err("a token is needed: `Authorization: Bearer …`"),
         (Some(_), Some(_)) => return Err("the request has more than one `Authorization` header"),
     };
-    let text = value.to_str().ok().and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    text.map(|(_, token)| token.trim_start_matches(' ')).ok_or("the header `Authorization` is not `Bearer` and a token")
+    value.to_str().ok().and_then(bearer_of).ok_or("the header `Authorization` is not `Bearer` and a token")
+}
+
+/// The token of a value such as `Bearer …`.
+#[must_use]
+pub fn bearer_of(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+/// The caller's token, to be looked at again later.
+///
+/// # Errors
+/// As [`principal`].
+pub fn credential(request: &HttpRequest, app: &App) -> Result<TokenDigest, Failure> {
+    let token = bearer(request).map_err(|message| app.unauthenticated(None, message))?;
+    Ok(app.recognise(token)?)
 }
 
 /// The caller.

@@ -101,7 +101,7 @@ async fn answer(request: &HttpRequest, payload: Payload, shared: &Shared, media:
         let response = match shared.executor.execute(operation, &context, id, permitted).await {
             Ok(response) => response,
             Err(Kind::Mutation) => return Err(Failure::method("POST")),
-            Err(_) => refusal(AppError::bad_input("this schema has no subscriptions"), id),
+            Err(_) => refusal(AppError::bad_input("a subscription is asked for over WebSocket, by `graphql-transport-ws`"), id),
         };
         let outcome = if response.is_ok() { "ok" } else { "errors" };
         metrics::counter!(name::GRAPHQL_OPERATIONS, "outcome" => outcome).increment(1);

@@ -9,6 +9,7 @@ mod ingest;
 mod ledger;
 mod media;
 mod page;
+pub mod socket;
 mod surround;
 
 use std::{
@@ -26,7 +27,10 @@ use actix_web::{
     web,
 };
 
-use self::answer::Failure;
+use self::{
+    answer::Failure,
+    socket::{SocketSettings, Sockets},
+};
 use super::graphql::{Executor, GraphqlSettings};
 use crate::{
     app::{App, AppError, Readiness},
@@ -50,6 +54,9 @@ pub struct HttpSettings {
     /// How long requests in flight may finish once the server is told to stop.
     pub drain: Duration,
     pub graphql: GraphqlSettings,
+    pub socket: SocketSettings,
+    /// The open WebSocket connections.
+    pub sockets: Arc<Sockets>,
     /// What `/metrics` shows; `None`: there is no such page.
     pub metrics: Option<Metrics>,
     /// Whether `/metrics` answers without a token.
@@ -69,6 +76,8 @@ impl HttpSettings {
             body_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             graphql: GraphqlSettings::default(),
+            socket: SocketSettings::default(),
+            sockets: Arc::default(),
             metrics: None,
             metrics_public: true,
             ambient,
@@ -149,7 +158,12 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .service(post("/api/v1/lineage").to(ingest::event))
         .service(post("/api/v1/lineage/batch").to(ingest::batch))
-        .service(web::resource("/graphql").wrap(Compress::default()).to(graphql::graphql))
+        .service(
+            web::resource("/graphql")
+                .wrap(Compress::default())
+                .route(web::get().guard(guard::fn_guard(socket::asked_for)).to(socket::upgrade))
+                .default_service(web::to(graphql::graphql)),
+        )
         .service(get("/ledger/checkpoint", ledger::checkpoint))
         .service(get("/ledger/vkey", ledger::vkey))
         .service(get("/ledger/consistency", ledger::consistency))

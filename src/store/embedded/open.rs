@@ -283,6 +283,10 @@ impl Store for EmbeddedStore {
         self.shared.stopped()
     }
 
+    fn watch_head(&self) -> tokio::sync::watch::Receiver<crate::domain::id::EntryIndex> {
+        self.shared.watch_head()
+    }
+
     fn watch_stopped(&self) -> tokio::sync::watch::Receiver<bool> {
         self.shared.watch_stopped()
     }

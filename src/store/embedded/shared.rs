@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{intern::Intern, topology::Topology};
 use crate::{
-    domain::position::Logs,
+    domain::{id::EntryIndex, position::Logs},
     store::{Head, PublishedCheckpoint},
 };
 
@@ -16,6 +16,7 @@ pub struct Shared {
     pub intern: Intern,
     pub logs: Logs,
     head: ArcSwap<Head>,
+    size: watch::Sender<EntryIndex>,
     checkpoint: ArcSwap<PublishedCheckpoint>,
     stopped: watch::Sender<bool>,
 }
@@ -27,6 +28,7 @@ impl Shared {
             intern,
             logs,
             head: ArcSwap::from_pointee(head),
+            size: watch::Sender::new(head.size),
             checkpoint: ArcSwap::new(checkpoint),
             stopped: watch::Sender::new(false),
         }
@@ -40,6 +42,12 @@ impl Shared {
     /// added to the topology is linked in.
     pub fn publish_head(&self, head: Head) {
         self.head.store(Arc::new(head));
+        // Those who wait for entries read the head when they wake.
+        self.size.send_replace(head.size);
+    }
+
+    pub fn watch_head(&self) -> watch::Receiver<EntryIndex> {
+        self.size.subscribe()
     }
 
     pub fn checkpoint(&self) -> Arc<PublishedCheckpoint> {
