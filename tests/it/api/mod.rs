@@ -1,4 +1,5 @@
 //! The border: GraphQL and HTTP, over a real application and a real socket.
+mod audits;
 mod auth;
 mod graphql;
 mod ingest;
