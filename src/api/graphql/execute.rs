@@ -1,5 +1,5 @@
 //! One request: read, checked against the limits, executed.
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_graphql::{
     Request, Response, ServerError, Value, Variables,
@@ -28,20 +28,13 @@ const PRIVATE_KEYS: &str = "$serde_json::private::";
 
 /// A request as it comes over the wire. Other members are ignored.
 #[derive(Deserialize)]
-struct Wire {
+struct Wire<'b> {
     query: Option<serde_json::Value>,
     #[serde(rename = "operationName")]
     operation_name: Option<serde_json::Value>,
-    variables: Option<WireVariables>,
+    #[serde(borrow)]
+    variables: Option<&'b RawValue>,
     extensions: Option<serde_json::Value>,
-}
-
-/// Variables, or something else in their place.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireVariables {
-    Map(std::collections::BTreeMap<async_graphql::Name, Value>),
-    Other(serde::de::IgnoredAny),
 }
 
 /// A request that was read: its parameters have the right types.
@@ -71,6 +64,7 @@ impl Operation {
         name: Option<String>,
         variables: Option<&str>,
         extensions: Option<&str>,
+        settings: &GraphqlSettings,
     ) -> Result<Self, AppError> {
         let json = |what: &str, text: Option<&str>| {
             text.filter(|t| !t.is_empty())
@@ -87,10 +81,10 @@ impl Operation {
         }
         let whole = Whole { query, name, variables: json("variables", variables)?, extensions: json("extensions", extensions)? };
         let text = serde_json::to_vec(&whole).map_err(|_| malformed("the parameters are not JSON"))?;
-        Self::read(&text)
+        Self::read(&text, settings)
     }
 
-    fn read(body: &[u8]) -> Result<Self, AppError> {
+    fn read(body: &[u8], settings: &GraphqlSettings) -> Result<Self, AppError> {
         let wire: Wire = serde_json::from_slice(body).map_err(|e| not_json(&e))?;
         let query = match wire.query {
             Some(serde_json::Value::String(query)) => query,
@@ -102,21 +96,31 @@ impl Operation {
             None | Some(serde_json::Value::Null | serde_json::Value::String(_)) => None,
             Some(_) => return Err(malformed("`operationName` is not a text").at("/operationName")),
         };
-        let variables = match wire.variables {
-            Some(WireVariables::Map(map)) => map,
-            None => std::collections::BTreeMap::new(),
-            Some(WireVariables::Other(_)) => return Err(malformed("`variables` is not an object").at("/variables")),
-        };
+        let variables = wire.variables.map(|text| variables(text.get(), settings)).transpose()?.unwrap_or_default();
         if !matches!(wire.extensions, None | Some(serde_json::Value::Null | serde_json::Value::Object(_))) {
             return Err(malformed("`extensions` is not an object").at("/extensions"));
         }
-        if variables.values().any(private) || variables.keys().any(|k| k.starts_with(PRIVATE_KEYS)) {
-            return Err(malformed("`variables` holds a member that begins with `$serde_json::private::`").at("/variables"));
-        }
-        let mut read = Variables::default();
-        read.extend(variables);
-        Ok(Self { query, name, variables: read })
+        Ok(Self { query, name, variables })
     }
+}
+
+fn variables(text: &str, settings: &GraphqlSettings) -> Result<Variables, AppError> {
+    let max = settings.variables_bytes_max;
+    if text.len() > max {
+        let message = format!("the variables take more bytes than `graphql.variables_bytes_max`, {max}, permits");
+        return Err(AppError::new(Code::TooLarge, message).at("/variables"));
+    }
+    if !text.starts_with('{') {
+        return Err(malformed("`variables` is not an object").at("/variables"));
+    }
+    let variables: BTreeMap<async_graphql::Name, Value> =
+        serde_json::from_str(text).map_err(|_| malformed("`variables` cannot be read").at("/variables"))?;
+    if variables.values().any(private) || variables.keys().any(|k| k.starts_with(PRIVATE_KEYS)) {
+        return Err(malformed("`variables` holds a member that begins with `$serde_json::private::`").at("/variables"));
+    }
+    let mut read = Variables::default();
+    read.extend(variables);
+    Ok(read)
 }
 
 fn private(value: &Value) -> bool {
@@ -140,19 +144,22 @@ impl Operations {
     /// # Errors
     /// `BAD_USER_INPUT`, malformed: no JSON, no request, wrong types, more
     /// operations than permitted, none at all.
-    pub fn read(body: &[u8], batch_max: usize) -> Result<Self, AppError> {
+    pub fn read(body: &[u8], settings: &GraphqlSettings) -> Result<Self, AppError> {
         match body.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'[') => {
                 let bodies: Vec<&RawValue> = serde_json::from_slice(body).map_err(|e| not_json(&e))?;
+                let batch_max = settings.batch_max;
                 match bodies.len() {
                     0 => Err(malformed("the batch is empty")),
                     n if n > batch_max => {
                         Err(malformed(format!("the batch holds {n} operations, more than `graphql.batch_max`, {batch_max}, permits")))
                     }
-                    _ => bodies.into_iter().map(|b| Operation::read(b.get().as_bytes())).collect::<Result<_, _>>().map(Self::Many),
+                    _ => {
+                        bodies.into_iter().map(|b| Operation::read(b.get().as_bytes(), settings)).collect::<Result<_, _>>().map(Self::Many)
+                    }
                 }
             }
-            _ => Operation::read(body).map(Self::One),
+            _ => Operation::read(body, settings).map(Self::One),
         }
     }
 }
@@ -175,7 +182,8 @@ pub struct Executor {
 impl Executor {
     #[must_use]
     pub fn new(settings: GraphqlSettings) -> Self {
-        let mut builder = builder().limit_complexity(settings.complexity_max).disable_suggestions();
+        let mut builder =
+            builder().limit_complexity(settings.complexity_max).limit_recursive_depth(settings.nesting_max).disable_suggestions();
         if !settings.introspection {
             builder = builder.disable_introspection();
         }
@@ -272,7 +280,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<Operations, String> {
-        Operations::read(body.as_bytes(), 5).map_err(|e| {
+        Operations::read(body.as_bytes(), &GraphqlSettings::default()).map_err(|e| {
             assert!(e.malformed && e.code == Code::BadUserInput);
             e.message
         })
@@ -325,13 +333,15 @@ mod tests {
 
     #[test]
     fn parameters_of_a_get_are_texts_of_json() {
-        let read = |v: Option<&str>| Operation::from_texts(Some("query Q{a}".to_owned()), Some("Q".to_owned()), v, None);
+        let read = |v: Option<&str>| {
+            Operation::from_texts(Some("query Q{a}".to_owned()), Some("Q".to_owned()), v, None, &GraphqlSettings::default())
+        };
         let operation = read(Some(r#"{"n": 9007199254740993}"#)).unwrap();
         assert_eq!(operation.name.as_deref(), Some("Q"));
         assert_eq!(operation.variables.get("n"), Some(&Value::Number(9_007_199_254_740_993u64.into())));
         assert!(read(None).is_ok() && read(Some("")).is_ok());
         assert!(read(Some("{")).is_err() && read(Some("[1]")).is_err());
-        assert!(Operation::from_texts(None, None, None, None).is_err());
+        assert!(Operation::from_texts(None, None, None, None, &GraphqlSettings::default()).is_err());
     }
 
     #[test]

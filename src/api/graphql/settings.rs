@@ -17,6 +17,14 @@ pub struct GraphqlSettings {
     pub directives_max: usize,
     /// Fields of an operation's root, fragments counted where they are spread.
     pub root_fields_max: usize,
+    /// Brackets of all kinds that may be open at once, since the parser recurses; and
+    /// selections that may lie in each other with every fragment written out, since
+    /// validation and execution do.
+    pub nesting_max: usize,
+    /// Fields of a document with every fragment written out.
+    pub fields_max: usize,
+    /// Bytes of the variables of one operation, as they are sent.
+    pub variables_bytes_max: usize,
     /// Operations in one request body.
     pub batch_max: usize,
     /// Whether the schema may be asked for.
@@ -35,6 +43,9 @@ impl Default for GraphqlSettings {
             tokens_max: 2_000,
             directives_max: 5,
             root_fields_max: 20,
+            nesting_max: 60,
+            fields_max: 10_000,
+            variables_bytes_max: 256 << 10,
             batch_max: 5,
             introspection: true,
             get_queries: false,
