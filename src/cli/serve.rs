@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::args::ServeArgs;
 use crate::{
     api::{
-        graphql::GraphqlSettings,
+        graphql::{GraphqlSettings, documents::Documents},
         http::{HttpSettings, partial_success},
         serve::{Ended, run as serve},
     },
@@ -68,6 +68,7 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
     settings.drain = Duration::from_millis(config.http.drain_ms);
     settings.metrics = Some(metrics);
     settings.metrics_public = config.metrics.public;
+    let documents = g.documents.as_deref().map(Documents::load).transpose().context("`graphql.documents` cannot be used")?.map(Arc::new);
     settings.invalid_status = match g.invalid_status {
         InvalidStatus::BadRequest => StatusCode::BAD_REQUEST,
         InvalidStatus::UnprocessableContent => StatusCode::UNPROCESSABLE_ENTITY,
@@ -90,6 +91,7 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
         batch_max: g.batch_max,
         introspection: g.introspection,
         get_queries: g.get_queries,
+        documents,
     };
     Ok(settings)
 }

@@ -92,6 +92,7 @@ settings! {
         invalid_status: InvalidStatus = "400" => "The status of a well-formed request that does not fit the schema, under `application/graphql-response+json`: `400`, or `422` as the draft of August 2026 wants it.";
         partial_status: PartialStatus = "200" => "The status of data with errors beside them, under `application/graphql-response+json`: `200`, or `294` as the draft of August 2026 wants it; some proxies do not know it.";
         introspection: bool = "true" => "Whether the schema may be asked for; switch it off where clients are known.";
+        documents: Option<PathBuf> = "" => "A file of the documents that are executed, and no others: a JSON object from the SHA-256 of each text (64 hex digits) to the text, as Relay's compiler and code generators write it. Not set: any document.";
         get_queries: bool = "false" => "Whether queries (never mutations) may come by GET.";
     }
     #[doc = "The greatest lineage that one request may ask for."]

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::{
     Schema, builder,
     context::RequestContext,
+    documents::Asked,
     error::{self, ApiError},
     limits,
     mask::{self, Vocabulary},
@@ -35,11 +36,13 @@ struct Wire<'b> {
     #[serde(borrow)]
     variables: Option<&'b RawValue>,
     extensions: Option<serde_json::Value>,
+    #[serde(rename = "documentId")]
+    document_id: Option<serde_json::Value>,
 }
 
 /// A request that was read: its parameters have the right types.
 pub struct Operation {
-    query: String,
+    asked: Asked,
     name: Option<String>,
     variables: Variables,
 }
@@ -61,6 +64,7 @@ impl Operation {
     /// Variables or extensions that are no JSON object.
     pub fn from_texts(
         query: Option<String>,
+        document_id: Option<String>,
         name: Option<String>,
         variables: Option<&str>,
         extensions: Option<&str>,
@@ -74,12 +78,15 @@ impl Operation {
         #[derive(serde::Serialize)]
         struct Whole {
             query: Option<String>,
+            #[serde(rename = "documentId")]
+            document_id: Option<String>,
             #[serde(rename = "operationName")]
             name: Option<String>,
             variables: Option<Box<RawValue>>,
             extensions: Option<Box<RawValue>>,
         }
-        let whole = Whole { query, name, variables: json("variables", variables)?, extensions: json("extensions", extensions)? };
+        let whole =
+            Whole { query, document_id, name, variables: json("variables", variables)?, extensions: json("extensions", extensions)? };
         let text = serde_json::to_vec(&whole).map_err(|_| malformed("the parameters are not JSON"))?;
         Self::read(&text, settings)
     }
@@ -87,8 +94,8 @@ impl Operation {
     fn read(body: &[u8], settings: &GraphqlSettings) -> Result<Self, AppError> {
         let wire: Wire = serde_json::from_slice(body).map_err(|e| not_json(&e))?;
         let query = match wire.query {
-            Some(serde_json::Value::String(query)) => query,
-            None | Some(serde_json::Value::Null) => return Err(malformed("`query` is missing").at("/query")),
+            Some(serde_json::Value::String(query)) => Some(query),
+            None | Some(serde_json::Value::Null) => None,
             Some(_) => return Err(malformed("`query` is not a text").at("/query")),
         };
         let name = match wire.operation_name {
@@ -100,7 +107,8 @@ impl Operation {
         if !matches!(wire.extensions, None | Some(serde_json::Value::Null | serde_json::Value::Object(_))) {
             return Err(malformed("`extensions` is not an object").at("/extensions"));
         }
-        Ok(Self { query, name, variables })
+        let asked = Asked::read(query, wire.document_id.as_ref(), wire.extensions.as_ref())?;
+        Ok(Self { asked, name, variables })
     }
 }
 
@@ -209,12 +217,16 @@ impl Executor {
         correlation_id: &str,
         permitted: impl Fn(Kind) -> bool,
     ) -> Result<Response, Kind> {
-        let mut response = match self.prepare(&operation.query) {
-            Ok(document) => {
+        let prepared = operation.asked.text(self.settings.documents.as_deref()).map_err(refused).and_then(|query| {
+            let document = self.prepare(&query)?;
+            Ok((query, document))
+        });
+        let mut response = match prepared {
+            Ok((query, document)) => {
                 if let Some(kind) = kind(&document, operation.name.as_deref()).filter(|kind| !permitted(*kind)) {
                     return Err(kind);
                 }
-                let mut request = Request::new(operation.query).variables(operation.variables).data(context.clone());
+                let mut request = Request::new(query).variables(operation.variables).data(context.clone());
                 let name = operation.name;
                 request.operation_name.clone_from(&name);
                 request.set_parsed_query(document.clone());
@@ -232,15 +244,16 @@ impl Executor {
     }
 
     fn prepare(&self, query: &str) -> Result<ExecutableDocument, ServerError> {
-        let refused = |e: AppError| {
-            let e: async_graphql::Error = ApiError::from(e).into();
-            ServerError { extensions: e.extensions, ..ServerError::new(e.message, None) }
-        };
         limits::check_text(query, &self.settings).map_err(refused)?;
         let document = parse_query(query).map_err(mask::syntax)?;
         limits::check_document(&document, &self.settings).map_err(refused)?;
         Ok(document)
     }
+}
+
+fn refused(e: AppError) -> ServerError {
+    let e: async_graphql::Error = ApiError::from(e).into();
+    ServerError { extensions: e.extensions, ..ServerError::new(e.message, None) }
 }
 
 /// The operation that will be executed; `None` where that is for validation to refuse.
@@ -325,7 +338,7 @@ mod tests {
             r#" {"query": "{a}", "id": [1], "variables": null, "operationName": null, "extensions": null}"#,
             r#"{"query": "{a}", "variables": {}, "operationName": "", "extensions": {"x": 1}}"#,
         ] {
-            assert!(matches!(read(good), Ok(Operations::One(o)) if o.query == "{a}" && o.name.is_none()), "{good}");
+            assert!(matches!(read(good), Ok(Operations::One(o)) if o.asked == Asked::Text("{a}".to_owned()) && o.name.is_none()), "{good}");
         }
         let many = format!("[{}]", [r#"{"query":"{a}"}"#; 5].join(","));
         assert!(matches!(read(&many), Ok(Operations::Many(all)) if all.len() == 5));
@@ -334,14 +347,14 @@ mod tests {
     #[test]
     fn parameters_of_a_get_are_texts_of_json() {
         let read = |v: Option<&str>| {
-            Operation::from_texts(Some("query Q{a}".to_owned()), Some("Q".to_owned()), v, None, &GraphqlSettings::default())
+            Operation::from_texts(Some("query Q{a}".to_owned()), None, Some("Q".to_owned()), v, None, &GraphqlSettings::default())
         };
         let operation = read(Some(r#"{"n": 9007199254740993}"#)).unwrap();
         assert_eq!(operation.name.as_deref(), Some("Q"));
         assert_eq!(operation.variables.get("n"), Some(&Value::Number(9_007_199_254_740_993u64.into())));
         assert!(read(None).is_ok() && read(Some("")).is_ok());
         assert!(read(Some("{")).is_err() && read(Some("[1]")).is_err());
-        assert!(Operation::from_texts(None, None, None, None, &GraphqlSettings::default()).is_err());
+        assert!(Operation::from_texts(None, None, None, None, None, &GraphqlSettings::default()).is_err());
     }
 
     #[test]
@@ -358,7 +371,7 @@ mod tests {
     }
 
     /// Validation, limits and prices are decided without a store.
-    fn refused(query: &str) -> String {
+    fn refused_for(query: &str) -> String {
         let executor = Executor::new(GraphqlSettings::default());
         let document = match executor.prepare(query) {
             Ok(document) => document,
@@ -381,24 +394,24 @@ mod tests {
             )
         };
         // Without a request's data the resolver itself fails: the limits let it through.
-        assert!(refused(&lineage("")).contains("the correlation id leads to its log"), "{}", refused(&lineage("")));
-        assert_eq!(refused(&lineage("artifact {id facets {name source json} schema {fields {path}}}")), "Query is too complex.");
+        assert!(refused_for(&lineage("")).contains("the correlation id leads to its log"), "{}", refused_for(&lineage("")));
+        assert_eq!(refused_for(&lineage("artifact {id facets {name source json} schema {fields {path}}}")), "Query is too complex.");
         assert_eq!(
-            refused("{artifacts(first: 2000000000) {nodes {runs(first: 2000000000) {events(first: 2000000000) {id}}}}}"),
+            refused_for("{artifacts(first: 2000000000) {nodes {runs(first: 2000000000) {events(first: 2000000000) {id}}}}}"),
             "Query is too complex."
         );
     }
 
     #[test]
     fn nothing_is_suggested_and_introspection_can_be_switched_off() {
-        assert!(!refused("{artifactz {id}}").contains("artifacts"));
+        assert!(!refused_for("{artifactz {id}}").contains("artifacts"));
         let executor = Executor::new(GraphqlSettings { introspection: false, ..GraphqlSettings::default() });
         let ask = |q: &str| {
             let response = futures::FutureExt::now_or_never(executor.schema.execute(q)).unwrap();
             serde_json::to_string(&response.data).unwrap()
         };
         assert!(!ask("{__schema {queryType {name}}}").contains("Query\""));
-        assert!(refused("{__schema {queryType {name}}}").is_empty());
+        assert!(refused_for("{__schema {queryType {name}}}").is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! nothing of HTTP.
 pub mod context;
 pub mod cursor;
+pub mod documents;
 pub mod error;
 pub mod execute;
 pub mod id;

@@ -1,5 +1,9 @@
 //! What one GraphQL request may ask for.
 
+use std::sync::Arc;
+
+use super::documents::Documents;
+
 /// Limits and switches; the names are those of the configuration's section `graphql`.
 #[derive(Clone, Debug)]
 pub struct GraphqlSettings {
@@ -31,6 +35,8 @@ pub struct GraphqlSettings {
     pub introspection: bool,
     /// Whether queries (never mutations) may come by GET.
     pub get_queries: bool,
+    /// The documents that are executed; `None`: any.
+    pub documents: Option<Arc<Documents>>,
 }
 
 impl Default for GraphqlSettings {
@@ -49,6 +55,7 @@ impl Default for GraphqlSettings {
             batch_max: 5,
             introspection: true,
             get_queries: false,
+            documents: None,
         }
     }
 }

@@ -128,7 +128,8 @@ fn from_query(query: &str, settings: &GraphqlSettings, wrong: impl Fn(AppError) 
         Query::<Vec<(String, String)>>::from_query(query).map_err(|_| Failure::malformed("the query string cannot be read"))?;
     let one = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let (variables, extensions) = (one("variables"), one("extensions"));
-    Operation::from_texts(one("query"), one("operationName"), variables.as_deref(), extensions.as_deref(), settings).map_err(wrong)
+    Operation::from_texts(one("query"), one("documentId"), one("operationName"), variables.as_deref(), extensions.as_deref(), settings)
+        .map_err(wrong)
 }
 
 fn respond(shared: &Shared, media: Media, responses: &[Response], batch: bool, stands_on: u64) -> HttpResponse {
