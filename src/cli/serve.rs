@@ -1,18 +1,19 @@
 //! `serve`: the server over a data folder.
 use std::{net::TcpListener, process::ExitCode, sync::Arc, time::Duration};
 
+use actix_web::http::StatusCode;
 use anyhow::Context;
 
 use super::args::ServeArgs;
 use crate::{
     api::{
-        graphql::GraphqlSettings,
-        http::{HttpSettings, socket::SocketSettings},
+        graphql::{GraphqlSettings, documents::Documents},
+        http::{HttpSettings, partial_success, socket::SocketSettings},
         serve::{Ended, run as serve},
     },
     app::App,
     clock::Ambient,
-    config::Config,
+    config::{Config, InvalidStatus, PartialStatus},
     telemetry::{Metrics, init_log},
 };
 
@@ -67,6 +68,15 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
     settings.drain = Duration::from_millis(config.http.drain_ms);
     settings.metrics = Some(metrics);
     settings.metrics_public = config.metrics.public;
+    let documents = g.documents.as_deref().map(Documents::load).transpose().context("`graphql.documents` cannot be used")?.map(Arc::new);
+    settings.invalid_status = match g.invalid_status {
+        InvalidStatus::BadRequest => StatusCode::BAD_REQUEST,
+        InvalidStatus::UnprocessableContent => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    settings.partial_status = match g.partial_status {
+        PartialStatus::Ok => StatusCode::OK,
+        PartialStatus::PartialSuccess => partial_success(),
+    };
     settings.graphql = GraphqlSettings {
         body_bytes_max: g.body_bytes_max.0,
         depth_max: g.depth_max,
@@ -74,9 +84,14 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
         aliases_max: g.aliases_max,
         tokens_max: g.tokens_max,
         directives_max: g.directives_max,
+        root_fields_max: g.root_fields_max,
+        nesting_max: g.nesting_max,
+        fields_max: g.fields_max,
+        variables_bytes_max: g.variables_bytes_max.0,
+        batch_max: g.batch_max,
         introspection: g.introspection,
         get_queries: g.get_queries,
-        ..GraphqlSettings::default()
+        documents,
     };
     let w = &config.websocket;
     settings.socket = SocketSettings {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     error::ConfigError,
-    setting::{ByteSize, Key, ListenAddress, LogFilter, LogFormat, PublicLedger, Secret, Setting, StoreKind},
+    setting::{ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, Setting, StoreKind},
     source::Values,
 };
 
@@ -84,7 +84,15 @@ settings! {
         aliases_max: usize [0..=10_000] = "30" => "How many aliases a document may hold (`__typename` does not count).";
         tokens_max: usize [16..=100_000] = "2000" => "How many lexical tokens a document may hold.";
         directives_max: usize [0..=1_000] = "5" => "How many directives one place of a document may carry.";
+        root_fields_max: usize [1..=1_000] = "20" => "How many fields the root of an operation may ask for, fragments counted where they are spread.";
+        nesting_max: usize [16..=100] = "60" => "How many brackets of all kinds may be open at once in a document, and how many selections may lie in each other, fragments written out.";
+        fields_max: usize [16..=1_000_000] = "10000" => "How many fields a document may ask for, fragments written out.";
+        variables_bytes_max: ByteSize [1024..=67_108_864] = "256 KiB" => "The largest variables of one operation, as they are sent.";
+        batch_max: usize [1..=1_000] = "5" => "How many operations one request body may hold; 1 permits lists of one only.";
+        invalid_status: InvalidStatus = "400" => "The status of a well-formed request that does not fit the schema, under `application/graphql-response+json`: `400`, or `422` as the draft of August 2026 wants it.";
+        partial_status: PartialStatus = "200" => "The status of data with errors beside them, under `application/graphql-response+json`: `200`, or `294` as the draft of August 2026 wants it; some proxies do not know it.";
         introspection: bool = "true" => "Whether the schema may be asked for; switch it off where clients are known.";
+        documents: Option<PathBuf> = "" => "A file of the documents that are executed, and no others: a JSON object from the SHA-256 of each text (64 hex digits) to the text, as Relay's compiler and code generators write it. Not set: any document.";
         get_queries: bool = "false" => "Whether queries (never mutations) may come by GET.";
     }
     #[doc = "Subscriptions, and other operations over WebSocket."]

@@ -259,6 +259,26 @@ choices! {
     }
 }
 
+choices! {
+    /// What a document that does not fit the schema is answered with.
+    InvalidStatus = "must be `400` or `422`" {
+        #[doc = "Bad Request, as clients of the last years expect it."]
+        BadRequest = "400",
+        #[doc = "Unprocessable Content, as the draft of August 2026 wants it."]
+        UnprocessableContent = "422",
+    }
+}
+
+choices! {
+    /// What data with errors beside them are answered with.
+    PartialStatus = "must be `200` or `294`" {
+        #[doc = "OK, as clients and proxies of the last years expect it."]
+        Ok = "200",
+        #[doc = "Partial Success, as the draft of August 2026 wants it."]
+        PartialSuccess = "294",
+    }
+}
+
 /// Which store holds ledger and graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {

@@ -1,5 +1,5 @@
 //! One request: read, checked against the limits, executed.
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_graphql::{
     Request, Response, ServerError, Value, Variables,
@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::{
     Schema, builder,
     context::RequestContext,
+    documents::Asked,
     error::{self, ApiError},
     limits,
     mask::{self, Vocabulary},
@@ -30,25 +31,20 @@ const PRIVATE_KEYS: &str = "$serde_json::private::";
 
 /// A request as it comes over the wire. Other members are ignored.
 #[derive(Deserialize)]
-struct Wire {
+struct Wire<'b> {
     query: Option<serde_json::Value>,
     #[serde(rename = "operationName")]
     operation_name: Option<serde_json::Value>,
-    variables: Option<WireVariables>,
+    #[serde(borrow)]
+    variables: Option<&'b RawValue>,
     extensions: Option<serde_json::Value>,
-}
-
-/// Variables, or something else in their place.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireVariables {
-    Map(std::collections::BTreeMap<async_graphql::Name, Value>),
-    Other(serde::de::IgnoredAny),
+    #[serde(rename = "documentId")]
+    document_id: Option<serde_json::Value>,
 }
 
 /// A request that was read: its parameters have the right types.
 pub struct Operation {
-    query: String,
+    asked: Asked,
     name: Option<String>,
     variables: Variables,
 }
@@ -70,9 +66,11 @@ impl Operation {
     /// Variables or extensions that are no JSON object.
     pub fn from_texts(
         query: Option<String>,
+        document_id: Option<String>,
         name: Option<String>,
         variables: Option<&str>,
         extensions: Option<&str>,
+        settings: &GraphqlSettings,
     ) -> Result<Self, AppError> {
         let json = |what: &str, text: Option<&str>| {
             text.filter(|t| !t.is_empty())
@@ -82,21 +80,24 @@ impl Operation {
         #[derive(serde::Serialize)]
         struct Whole {
             query: Option<String>,
+            #[serde(rename = "documentId")]
+            document_id: Option<String>,
             #[serde(rename = "operationName")]
             name: Option<String>,
             variables: Option<Box<RawValue>>,
             extensions: Option<Box<RawValue>>,
         }
-        let whole = Whole { query, name, variables: json("variables", variables)?, extensions: json("extensions", extensions)? };
+        let whole =
+            Whole { query, document_id, name, variables: json("variables", variables)?, extensions: json("extensions", extensions)? };
         let text = serde_json::to_vec(&whole).map_err(|_| malformed("the parameters are not JSON"))?;
-        Self::read(&text)
+        Self::read(&text, settings)
     }
 
-    fn read(body: &[u8]) -> Result<Self, AppError> {
+    fn read(body: &[u8], settings: &GraphqlSettings) -> Result<Self, AppError> {
         let wire: Wire = serde_json::from_slice(body).map_err(|e| not_json(&e))?;
         let query = match wire.query {
-            Some(serde_json::Value::String(query)) => query,
-            None | Some(serde_json::Value::Null) => return Err(malformed("`query` is missing").at("/query")),
+            Some(serde_json::Value::String(query)) => Some(query),
+            None | Some(serde_json::Value::Null) => None,
             Some(_) => return Err(malformed("`query` is not a text").at("/query")),
         };
         let name = match wire.operation_name {
@@ -104,21 +105,32 @@ impl Operation {
             None | Some(serde_json::Value::Null | serde_json::Value::String(_)) => None,
             Some(_) => return Err(malformed("`operationName` is not a text").at("/operationName")),
         };
-        let variables = match wire.variables {
-            Some(WireVariables::Map(map)) => map,
-            None => std::collections::BTreeMap::new(),
-            Some(WireVariables::Other(_)) => return Err(malformed("`variables` is not an object").at("/variables")),
-        };
+        let variables = wire.variables.map(|text| variables(text.get(), settings)).transpose()?.unwrap_or_default();
         if !matches!(wire.extensions, None | Some(serde_json::Value::Null | serde_json::Value::Object(_))) {
             return Err(malformed("`extensions` is not an object").at("/extensions"));
         }
-        if variables.values().any(private) || variables.keys().any(|k| k.starts_with(PRIVATE_KEYS)) {
-            return Err(malformed("`variables` holds a member that begins with `$serde_json::private::`").at("/variables"));
-        }
-        let mut read = Variables::default();
-        read.extend(variables);
-        Ok(Self { query, name, variables: read })
+        let asked = Asked::read(query, wire.document_id.as_ref(), wire.extensions.as_ref())?;
+        Ok(Self { asked, name, variables })
     }
+}
+
+fn variables(text: &str, settings: &GraphqlSettings) -> Result<Variables, AppError> {
+    let max = settings.variables_bytes_max;
+    if text.len() > max {
+        let message = format!("the variables take more bytes than `graphql.variables_bytes_max`, {max}, permits");
+        return Err(AppError::new(Code::TooLarge, message).at("/variables"));
+    }
+    if !text.starts_with('{') {
+        return Err(malformed("`variables` is not an object").at("/variables"));
+    }
+    let variables: BTreeMap<async_graphql::Name, Value> =
+        serde_json::from_str(text).map_err(|_| malformed("`variables` cannot be read").at("/variables"))?;
+    if variables.values().any(private) || variables.keys().any(|k| k.starts_with(PRIVATE_KEYS)) {
+        return Err(malformed("`variables` holds a member that begins with `$serde_json::private::`").at("/variables"));
+    }
+    let mut read = Variables::default();
+    read.extend(variables);
+    Ok(read)
 }
 
 fn private(value: &Value) -> bool {
@@ -142,19 +154,22 @@ impl Operations {
     /// # Errors
     /// `BAD_USER_INPUT`, malformed: no JSON, no request, wrong types, more
     /// operations than permitted, none at all.
-    pub fn read(body: &[u8], batch_max: usize) -> Result<Self, AppError> {
+    pub fn read(body: &[u8], settings: &GraphqlSettings) -> Result<Self, AppError> {
         match body.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'[') => {
                 let bodies: Vec<&RawValue> = serde_json::from_slice(body).map_err(|e| not_json(&e))?;
+                let batch_max = settings.batch_max;
                 match bodies.len() {
                     0 => Err(malformed("the batch is empty")),
                     n if n > batch_max => {
                         Err(malformed(format!("the batch holds {n} operations, more than `graphql.batch_max`, {batch_max}, permits")))
                     }
-                    _ => bodies.into_iter().map(|b| Operation::read(b.get().as_bytes())).collect::<Result<_, _>>().map(Self::Many),
+                    _ => {
+                        bodies.into_iter().map(|b| Operation::read(b.get().as_bytes(), settings)).collect::<Result<_, _>>().map(Self::Many)
+                    }
                 }
             }
-            _ => Operation::read(body).map(Self::One),
+            _ => Operation::read(body, settings).map(Self::One),
         }
     }
 }
@@ -177,7 +192,8 @@ pub struct Executor {
 impl Executor {
     #[must_use]
     pub fn new(settings: GraphqlSettings) -> Self {
-        let mut builder = builder().limit_complexity(settings.complexity_max).disable_suggestions();
+        let mut builder =
+            builder().limit_complexity(settings.complexity_max).limit_recursive_depth(settings.nesting_max).disable_suggestions();
         if !settings.introspection {
             builder = builder.disable_introspection();
         }
@@ -203,12 +219,12 @@ impl Executor {
         correlation_id: &str,
         permitted: impl Fn(Kind) -> bool,
     ) -> Result<Response, Kind> {
-        let mut response = match self.prepare(&operation.query) {
-            Ok(document) => {
+        let mut response = match self.read(&operation) {
+            Ok((query, document)) => {
                 if let Some(kind) = kind(&document, operation.name.as_deref()).filter(|kind| !permitted(*kind)) {
                     return Err(kind);
                 }
-                let mut request = Request::new(operation.query).variables(operation.variables).data(context.clone());
+                let mut request = Request::new(query).variables(operation.variables).data(context.clone());
                 let name = operation.name;
                 request.operation_name.clone_from(&name);
                 request.set_parsed_query(document.clone());
@@ -225,16 +241,24 @@ impl Executor {
         Ok(response)
     }
 
+    /// The text of an operation, and what it means.
+    fn read(&self, operation: &Operation) -> Result<(String, ExecutableDocument), ServerError> {
+        let query = operation.asked.clone().text(self.settings.documents.as_deref()).map_err(refused)?;
+        let document = self.prepare(&query)?;
+        Ok((query, document))
+    }
+
     fn prepare(&self, query: &str) -> Result<ExecutableDocument, ServerError> {
-        let refused = |e: AppError| {
-            let e: async_graphql::Error = ApiError::from(e).into();
-            ServerError { extensions: e.extensions, ..ServerError::new(e.message, None) }
-        };
         limits::check_text(query, &self.settings).map_err(refused)?;
         let document = parse_query(query).map_err(mask::syntax)?;
         limits::check_document(&document, &self.settings).map_err(refused)?;
         Ok(document)
     }
+}
+
+fn refused(e: AppError) -> ServerError {
+    let e: async_graphql::Error = ApiError::from(e).into();
+    ServerError { extensions: e.extensions, ..ServerError::new(e.message, None) }
 }
 
 /// The operation that will be executed; `None` where that is for validation to refuse.
@@ -274,7 +298,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<Operations, String> {
-        Operations::read(body.as_bytes(), 5).map_err(|e| {
+        Operations::read(body.as_bytes(), &GraphqlSettings::default()).map_err(|e| {
             assert!(e.malformed && e.code == Code::BadUserInput);
             e.message
         })
@@ -319,7 +343,7 @@ mod tests {
             r#" {"query": "{a}", "id": [1], "variables": null, "operationName": null, "extensions": null}"#,
             r#"{"query": "{a}", "variables": {}, "operationName": "", "extensions": {"x": 1}}"#,
         ] {
-            assert!(matches!(read(good), Ok(Operations::One(o)) if o.query == "{a}" && o.name.is_none()), "{good}");
+            assert!(matches!(read(good), Ok(Operations::One(o)) if o.asked == Asked::Text("{a}".to_owned()) && o.name.is_none()), "{good}");
         }
         let many = format!("[{}]", [r#"{"query":"{a}"}"#; 5].join(","));
         assert!(matches!(read(&many), Ok(Operations::Many(all)) if all.len() == 5));
@@ -327,13 +351,15 @@ mod tests {
 
     #[test]
     fn parameters_of_a_get_are_texts_of_json() {
-        let read = |v: Option<&str>| Operation::from_texts(Some("query Q{a}".to_owned()), Some("Q".to_owned()), v, None);
+        let read = |v: Option<&str>| {
+            Operation::from_texts(Some("query Q{a}".to_owned()), None, Some("Q".to_owned()), v, None, &GraphqlSettings::default())
+        };
         let operation = read(Some(r#"{"n": 9007199254740993}"#)).unwrap();
         assert_eq!(operation.name.as_deref(), Some("Q"));
         assert_eq!(operation.variables.get("n"), Some(&Value::Number(9_007_199_254_740_993u64.into())));
         assert!(read(None).is_ok() && read(Some("")).is_ok());
         assert!(read(Some("{")).is_err() && read(Some("[1]")).is_err());
-        assert!(Operation::from_texts(None, None, None, None).is_err());
+        assert!(Operation::from_texts(None, None, None, None, None, &GraphqlSettings::default()).is_err());
     }
 
     #[test]
@@ -350,7 +376,7 @@ mod tests {
     }
 
     /// Validation, limits and prices are decided without a store.
-    fn refused(query: &str) -> String {
+    fn refused_for(query: &str) -> String {
         let executor = Executor::new(GraphqlSettings::default());
         let document = match executor.prepare(query) {
             Ok(document) => document,
@@ -373,24 +399,24 @@ mod tests {
             )
         };
         // Without a request's data the resolver itself fails: the limits let it through.
-        assert!(refused(&lineage("")).contains("the correlation id leads to its log"), "{}", refused(&lineage("")));
-        assert_eq!(refused(&lineage("artifact {id facets {name source json} schema {fields {path}}}")), "Query is too complex.");
+        assert!(refused_for(&lineage("")).contains("the correlation id leads to its log"), "{}", refused_for(&lineage("")));
+        assert_eq!(refused_for(&lineage("artifact {id facets {name source json} schema {fields {path}}}")), "Query is too complex.");
         assert_eq!(
-            refused("{artifacts(first: 2000000000) {nodes {runs(first: 2000000000) {events(first: 2000000000) {id}}}}}"),
+            refused_for("{artifacts(first: 2000000000) {nodes {runs(first: 2000000000) {events(first: 2000000000) {id}}}}}"),
             "Query is too complex."
         );
     }
 
     #[test]
     fn nothing_is_suggested_and_introspection_can_be_switched_off() {
-        assert!(!refused("{artifactz {id}}").contains("artifacts"));
+        assert!(!refused_for("{artifactz {id}}").contains("artifacts"));
         let executor = Executor::new(GraphqlSettings { introspection: false, ..GraphqlSettings::default() });
         let ask = |q: &str| {
             let response = futures::FutureExt::now_or_never(executor.schema.execute(q)).unwrap();
             serde_json::to_string(&response.data).unwrap()
         };
         assert!(!ask("{__schema {queryType {name}}}").contains("Query\""));
-        assert!(refused("{__schema {queryType {name}}}").is_empty());
+        assert!(refused_for("{__schema {queryType {name}}}").is_empty());
     }
 
     #[test]

@@ -15,10 +15,6 @@ use async_graphql::{
 use super::settings::GraphqlSettings;
 use crate::app::{AppError, Code};
 
-/// Brackets of all kinds that may be open at once.
-const NESTING_MAX: usize = 60;
-/// Fields of a document with every fragment written out.
-const FIELDS_MAX: usize = 10_000;
 /// How deep a selection under `__schema` and `__type` may nest: the usual
 /// introspection queries need 13.
 const INTROSPECTION_DEPTH_MAX: usize = 16;
@@ -68,8 +64,8 @@ pub fn check_text(text: &str, settings: &GraphqlSettings) -> Result<(), AppError
         if tokens > settings.tokens_max {
             return Err(too_much("holds more tokens", "graphql.tokens_max", settings.tokens_max));
         }
-        if open > NESTING_MAX {
-            return Err(too_much("nests its brackets deeper", "nesting of brackets", NESTING_MAX));
+        if open > settings.nesting_max {
+            return Err(too_much("nests its brackets deeper", "graphql.nesting_max", settings.nesting_max));
         }
         at += length.max(1);
     }
@@ -113,7 +109,7 @@ fn block_string(bytes: &[u8]) -> usize {
 /// `COMPLEXITY_EXCEEDED` naming the limit; `BAD_USER_INPUT` for fragments that
 /// spread themselves.
 pub fn check_document(document: &ExecutableDocument, settings: &GraphqlSettings) -> Result<(), AppError> {
-    let mut meter = Meter { fragments: &document.fragments, measured: HashMap::new(), settings, aliases: 0 };
+    let mut meter = Meter { fragments: &document.fragments, measured: HashMap::new(), settings, aliases: 0, open: 0 };
     let mut fields = 0usize;
     for (_, operation) in document.operations.iter() {
         meter.directives(&operation.node.directives)?;
@@ -133,8 +129,8 @@ pub fn check_document(document: &ExecutableDocument, settings: &GraphqlSettings)
     for name in document.fragments.keys() {
         fields = fields.saturating_add(meter.fragment(name)?.fields);
     }
-    if fields > FIELDS_MAX {
-        return Err(too_much("asks for more fields, fragments written out,", "fields of a document", FIELDS_MAX));
+    if fields > settings.fields_max {
+        return Err(too_much("asks for more fields, fragments written out,", "graphql.fields_max", settings.fields_max));
     }
     Ok(())
 }
@@ -144,6 +140,8 @@ pub fn check_document(document: &ExecutableDocument, settings: &GraphqlSettings)
 struct Size {
     /// Levels of fields, not counting what is under `__schema` and `__type`.
     depth: usize,
+    /// Selections in each other, whatever they are selections of.
+    levels: usize,
     /// Fields in all.
     fields: usize,
     /// Fields of the first level.
@@ -156,6 +154,7 @@ impl Size {
     fn beside(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
+            levels: self.levels.max(other.levels),
             fields: self.fields.saturating_add(other.fields),
             width: self.width.saturating_add(other.width),
             lists: self.lists.max(other.lists),
@@ -169,11 +168,16 @@ struct Meter<'d> {
     measured: HashMap<&'d str, Option<Size>>,
     settings: &'d GraphqlSettings,
     aliases: usize,
+    /// Selections that are being measured now.
+    open: usize,
 }
 
 impl<'d> Meter<'d> {
     fn selection(&mut self, set: &'d SelectionSet) -> Result<Size, AppError> {
         let mut size = Size::default();
+        // Also on the way down, since a chain of fragments has no brackets to count.
+        self.open += 1;
+        self.deep(self.open.saturating_sub(1))?;
         for item in &set.items {
             let one = match &item.node {
                 Selection::Field(field) => self.field(&field.node)?,
@@ -188,6 +192,9 @@ impl<'d> Meter<'d> {
             };
             size = size.beside(one);
         }
+        self.open -= 1;
+        size.levels += usize::from(!set.items.is_empty());
+        self.deep(size.levels)?;
         Ok(size)
     }
 
@@ -215,6 +222,7 @@ impl<'d> Meter<'d> {
         let list = matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes");
         Ok(Size {
             depth: if schema { 1 } else { 1 + inside.depth },
+            levels: inside.levels,
             fields: inside.fields.saturating_add(1),
             width: 1,
             lists: if schema { 0 } else { inside.lists + usize::from(list) },
@@ -234,6 +242,13 @@ impl<'d> Meter<'d> {
         let size = self.selection(&fragment.node.selection_set.node)?;
         self.measured.insert(name.as_str(), Some(size));
         Ok(size)
+    }
+
+    fn deep(&self, levels: usize) -> Result<(), AppError> {
+        if levels > self.settings.nesting_max {
+            return Err(too_much("lays selections in each other deeper", "graphql.nesting_max", self.settings.nesting_max));
+        }
+        Ok(())
     }
 
     fn directives(&self, directives: &[Positioned<Directive>]) -> Result<(), AppError> {
@@ -284,6 +299,28 @@ mod tests {
         text.push_str(" fragment F40 on Query {a}");
         let (code, message) = refused(&text);
         assert_eq!(code, Code::ComplexityExceeded, "{message}");
+    }
+
+    #[test]
+    fn chains_of_fragments_count_as_nesting_however_often_each_is_measured() {
+        let chain = |n: usize| {
+            let links =
+                |i| if i == n { " fragment F0 on T {a}".to_owned() } else { format!(" fragment F{} on T {{...F{}}}", n - i, n - i - 1) };
+            format!("{{...F{n}}}{}", (0..=n).map(links).collect::<String>())
+        };
+        assert_eq!(check(&chain(58)).map_err(|e| e.message), Ok(()));
+        for n in [60, 100] {
+            assert!(refused(&chain(n)).1.contains("`graphql.nesting_max`, 60"), "{n}");
+        }
+        let long = GraphqlSettings { tokens_max: 100_000, ..GraphqlSettings::default() };
+        let document = parse_query(chain(9_000)).unwrap();
+        assert_eq!(check_document(&document, &long).unwrap_err().code, Code::ComplexityExceeded);
+        // The deep end is measured before what leads to it.
+        let backwards = "fragment A on T {...B} fragment B on T {b{b{b{b}}}} {a{a{...A}}}";
+        let few = GraphqlSettings { nesting_max: 7, ..GraphqlSettings::default() };
+        assert!(check_document(&parse_query(backwards).unwrap(), &few).is_err());
+        let enough = GraphqlSettings { nesting_max: 8, ..GraphqlSettings::default() };
+        assert!(check_document(&parse_query(backwards).unwrap(), &enough).is_ok());
     }
 
     #[test]

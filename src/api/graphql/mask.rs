@@ -76,6 +76,10 @@ impl Vocabulary {
     }
 }
 
+/// The source of errors of documents that cannot be parsed: no other errors have it.
+#[derive(Debug)]
+pub struct Unparsed;
+
 /// A document that cannot be parsed. Where it goes wrong and what could stand
 /// there is told, the line itself is not repeated.
 #[must_use]
@@ -89,7 +93,7 @@ pub fn syntax(e: parser::Error) -> ServerError {
     // With a code it is a sentence of ours, which nothing is left out of.
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", Code::BadUserInput.word());
-    ServerError { extensions: Some(extensions), ..ServerError::new(message, Some(start)) }
+    ServerError { extensions: Some(extensions), source: Some(std::sync::Arc::new(Unparsed)), ..ServerError::new(message, Some(start)) }
 }
 
 #[cfg(test)]

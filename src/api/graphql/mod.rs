@@ -2,6 +2,7 @@
 //! nothing of HTTP.
 pub mod context;
 pub mod cursor;
+pub mod documents;
 pub mod error;
 pub mod execute;
 pub mod id;
@@ -24,9 +25,8 @@ pub use self::{cursor::CursorKey, execute::Executor, settings::GraphqlSettings};
 use self::{
     mutation::Mutation,
     query::Query,
-    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
     subscription::Subscription,
-    types::{artifact::Artifact, event::LedgerEvent, token::Token},
+    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
 };
 
 type Schema = Built<Query, Mutation, Subscription>;

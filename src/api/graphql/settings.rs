@@ -1,5 +1,9 @@
 //! What one GraphQL request may ask for.
 
+use std::sync::Arc;
+
+use super::documents::Documents;
+
 /// Limits and switches; the names are those of the configuration's section `graphql`.
 #[derive(Clone, Debug)]
 pub struct GraphqlSettings {
@@ -17,12 +21,22 @@ pub struct GraphqlSettings {
     pub directives_max: usize,
     /// Fields of an operation's root, fragments counted where they are spread.
     pub root_fields_max: usize,
+    /// Brackets of all kinds that may be open at once, since the parser recurses; and
+    /// selections that may lie in each other with every fragment written out, since
+    /// validation and execution do.
+    pub nesting_max: usize,
+    /// Fields of a document with every fragment written out.
+    pub fields_max: usize,
+    /// Bytes of the variables of one operation, as they are sent.
+    pub variables_bytes_max: usize,
     /// Operations in one request body.
     pub batch_max: usize,
     /// Whether the schema may be asked for.
     pub introspection: bool,
     /// Whether queries (never mutations) may come by GET.
     pub get_queries: bool,
+    /// The documents that are executed; `None`: any.
+    pub documents: Option<Arc<Documents>>,
 }
 
 impl Default for GraphqlSettings {
@@ -35,9 +49,13 @@ impl Default for GraphqlSettings {
             tokens_max: 2_000,
             directives_max: 5,
             root_fields_max: 20,
+            nesting_max: 60,
+            fields_max: 10_000,
+            variables_bytes_max: 256 << 10,
             batch_max: 5,
             introspection: true,
             get_queries: false,
+            documents: None,
         }
     }
 }

@@ -42,6 +42,12 @@ impl Failure {
         Self { status, error: AppError::new(code, message), allow: None }
     }
 
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     /// Input that is not even well-formed: 400.
     #[must_use]
     pub fn malformed(message: impl Into<String>) -> Self {

@@ -11,17 +11,18 @@ use actix_web::{
 use async_graphql::{Response, Value};
 
 use super::{
-    Shared,
+    HttpSettings, Shared,
     answer::{Failure, LEDGER_SIZE, correlation_id, min_size},
     auth, body,
     media::{self, Media},
 };
 use crate::{
     api::graphql::{
-        CursorKey,
+        CursorKey, GraphqlSettings,
         context::RequestContext,
         error::code_of,
         execute::{Kind, Operation, Operations, refusal},
+        mask::Unparsed,
         response::{is_request_error, push_response},
     },
     app::{AppError, Code},
@@ -72,16 +73,22 @@ async fn answer(request: &HttpRequest, payload: Payload, shared: &Shared, media:
     let app = shared.cell.app()?;
     let principal = auth::principal(request, app)?;
     let min = min_size(request)?;
+    // A parameter of the wrong type does not fit, as a document that does not.
+    let wrong = |error: AppError| {
+        let parameter = error.malformed && error.pointer.is_some() && media == Media::GraphqlResponse;
+        let failure = Failure::from(error);
+        if parameter { failure.with_status(shared.settings.invalid_status) } else { failure }
+    };
     let operations = if by_get {
-        Operations::One(from_query(request.query_string())?)
+        Operations::One(from_query(request.query_string(), settings, wrong)?)
     } else {
         let bytes = body::read(request, payload, settings.body_bytes_max, shared.settings.body_timeout).await?;
-        Operations::read(&bytes, settings.batch_max)?
+        Operations::read(&bytes, settings).map_err(wrong)?
     };
     let size = app.ledger_size();
     if let Some(min) = min.filter(|min| *min > size) {
         let stale = AppError::new(Code::Stale, format!("the ledger has {size} entries, at least {min} were asked for"));
-        return Ok(respond(media, &[refusal(stale, id)], false, size));
+        return Ok(respond(shared, media, &[refusal(stale, id)], false, size));
     }
 
     // All operations of one request read the same state.
@@ -109,23 +116,24 @@ async fn answer(request: &HttpRequest, payload: Payload, shared: &Shared, media:
         responses.push(response);
     }
     let stands_on = context.size_read().unwrap_or_else(|| app.ledger_size());
-    Ok(respond(media, &responses, batch, stands_on))
+    Ok(respond(shared, media, &responses, batch, stands_on))
 }
 
 fn allowed(shared: &Shared) -> &'static str {
     if shared.executor.settings().get_queries { "GET, HEAD, POST" } else { "POST" }
 }
 
-fn from_query(query: &str) -> Result<Operation, Failure> {
+fn from_query(query: &str, settings: &GraphqlSettings, wrong: impl Fn(AppError) -> Failure) -> Result<Operation, Failure> {
     let Query(pairs) =
         Query::<Vec<(String, String)>>::from_query(query).map_err(|_| Failure::malformed("the query string cannot be read"))?;
     let one = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let (variables, extensions) = (one("variables"), one("extensions"));
-    Ok(Operation::from_texts(one("query"), one("operationName"), variables.as_deref(), extensions.as_deref())?)
+    Operation::from_texts(one("query"), one("documentId"), one("operationName"), variables.as_deref(), extensions.as_deref(), settings)
+        .map_err(wrong)
 }
 
-fn respond(media: Media, responses: &[Response], batch: bool, stands_on: u64) -> HttpResponse {
-    let status = if batch { StatusCode::OK } else { responses.first().map_or(StatusCode::OK, |r| status(media, r)) };
+fn respond(shared: &Shared, media: Media, responses: &[Response], batch: bool, stands_on: u64) -> HttpResponse {
+    let status = if batch { StatusCode::OK } else { responses.first().map_or(StatusCode::OK, |r| status(&shared.settings, media, r)) };
     let mut body = Vec::with_capacity(1024);
     if batch {
         body.push(b'[');
@@ -143,22 +151,26 @@ fn respond(media: Media, responses: &[Response], batch: bool, stands_on: u64) ->
 }
 
 /// 200 under `application/json`, whatever became of a well-formed request. Under
-/// `application/graphql-response+json` 200 when there are data, also partial ones;
-/// without data what the gravest error says.
-fn status(media: Media, response: &Response) -> StatusCode {
-    let empty = is_request_error(response) || (matches!(response.data, Value::Null) && !response.errors.is_empty());
-    if media == Media::Json || !empty {
+/// `application/graphql-response+json` 200 when there are data (partial ones by
+/// configuration); without data what the gravest error says.
+fn status(settings: &HttpSettings, media: Media, response: &Response) -> StatusCode {
+    if media == Media::Json || response.errors.is_empty() {
         return StatusCode::OK;
     }
+    if !matches!(response.data, Value::Null) {
+        return settings.partial_status;
+    }
+    let fits_not = is_request_error(response) && !response.errors.iter().any(|e| e.source::<Unparsed>().is_some());
+    let client = if fits_not { settings.invalid_status } else { StatusCode::BAD_REQUEST };
     let of = |code: &str| match code {
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "DEADLINE_EXCEEDED" => StatusCode::GATEWAY_TIMEOUT,
         "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
         "FORBIDDEN" => StatusCode::FORBIDDEN,
-        _ => StatusCode::BAD_REQUEST,
+        _ => client,
     };
-    response.errors.iter().filter_map(code_of).map(of).max().unwrap_or(StatusCode::BAD_REQUEST)
+    response.errors.iter().filter_map(code_of).map(of).max().unwrap_or(client)
 }
 
 #[cfg(test)]
@@ -182,6 +194,7 @@ mod tests {
     #[test]
     fn statuses_are_what_the_media_type_promises() {
         let some = || Value::Object([(async_graphql::Name::new("a"), Value::Null)].into_iter().collect());
+        let settings = HttpSettings::new(crate::clock::Ambient::system());
         for (data, codes, executed, expected) in [
             (some(), &[] as &[Code], true, 200),
             (some(), &[Code::Internal], true, 200),
@@ -194,8 +207,8 @@ mod tests {
             (Value::Null, &[Code::Internal], true, 500),
         ] {
             let response = response(data, codes, executed);
-            assert_eq!(status(Media::GraphqlResponse, &response).as_u16(), expected, "{codes:?}");
-            assert_eq!(status(Media::Json, &response).as_u16(), 200, "{codes:?}");
+            assert_eq!(status(&settings, Media::GraphqlResponse, &response).as_u16(), expected, "{codes:?}");
+            assert_eq!(status(&settings, Media::Json, &response).as_u16(), 200, "{codes:?}");
         }
     }
 }

@@ -23,6 +23,7 @@ use actix_web::{
     App as Actix, HttpServer, Resource,
     dev::Server,
     guard,
+    http::StatusCode,
     middleware::{Compress, from_fn},
     web,
 };
@@ -37,6 +38,12 @@ use crate::{
     clock::Ambient,
     telemetry::Metrics,
 };
+
+/// Data with errors beside them, in GraphQL over HTTP's draft of 2026-08-06.
+#[must_use]
+pub fn partial_success() -> StatusCode {
+    StatusCode::from_u16(294).unwrap_or(StatusCode::OK)
+}
 
 /// What the server is told.
 #[derive(Clone)]
@@ -57,6 +64,13 @@ pub struct HttpSettings {
     pub socket: SocketSettings,
     /// The open WebSocket connections.
     pub sockets: Arc<Sockets>,
+    /// The status, under `application/graphql-response+json`, of a well-formed request
+    /// that does not fit the schema: wrong parameters, validation, coercion. GraphQL
+    /// over HTTP's draft of August 2026 wants 422; its audits before expect 400.
+    pub invalid_status: StatusCode,
+    /// The same of an answer with data and errors. The draft wants 294, which not
+    /// every proxy lets through.
+    pub partial_status: StatusCode,
     /// What `/metrics` shows; `None`: there is no such page.
     pub metrics: Option<Metrics>,
     /// Whether `/metrics` answers without a token.
@@ -78,6 +92,8 @@ impl HttpSettings {
             graphql: GraphqlSettings::default(),
             socket: SocketSettings::default(),
             sockets: Arc::default(),
+            invalid_status: StatusCode::BAD_REQUEST,
+            partial_status: StatusCode::OK,
             metrics: None,
             metrics_public: true,
             ambient,

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         history::{ArtifactChange, FacetVersion},
         id::EntryIndex,
-        lineage::{AsOf, Direction, Level, NodeKey, Walk, WalkAnswer},
+        lineage::{AsOf, Collapse, Direction, Level, NodeKey, Walk, WalkAnswer},
     },
 };
 
@@ -54,6 +54,7 @@ impl View {
             depth: 1,
             nodes_max: limit + 1,
             per_node_max: limit,
+            collapse: Collapse::None,
             include_deleted: false,
             include_self_loops: false,
             as_of,

@@ -1,9 +1,14 @@
 //! The border: GraphQL and HTTP, over a real application and a real socket.
+mod audits;
 mod auth;
+mod documents;
 mod graphql;
 mod ingest;
 mod ledger;
 mod page;
+mod pages;
 mod schema;
+mod schema;
+mod schema_changes;
 mod search;
 pub mod stand;

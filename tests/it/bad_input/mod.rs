@@ -4,6 +4,7 @@ mod batches;
 mod connections;
 mod documents;
 mod events;
+mod limits;
 mod scopes;
 mod urls;
 

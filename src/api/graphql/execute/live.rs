@@ -24,9 +24,9 @@ impl Executor {
     /// The operation itself, when it is something else or wrong: then it is for
     /// [`Executor::execute`].
     pub fn live(&self, operation: Operation) -> Result<Live, Operation> {
-        match self.prepare(&operation.query) {
-            Ok(document) if kind(&document, operation.name.as_deref()) == Some(Kind::Subscription) => {
-                let Operation { query, name, variables } = operation;
+        match self.read(&operation) {
+            Ok((query, document)) if kind(&document, operation.name.as_deref()) == Some(Kind::Subscription) => {
+                let Operation { name, variables, .. } = operation;
                 Ok(Live { query, name, variables, document })
             }
             _ => Err(operation),

@@ -98,7 +98,7 @@ impl Connection {
 
     async fn hear(&mut self, message: AggregatedMessage) -> Result<(), End> {
         match message {
-            AggregatedMessage::Text(text) => match Message::read(&text) {
+            AggregatedMessage::Text(text) => match Message::read(&text, self.shared.executor.settings()) {
                 Ok(message) => self.obey(message).await,
                 Err(_) => Err(End::close(4400, "Invalid message")),
             },

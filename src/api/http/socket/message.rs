@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::graphql::{
+    GraphqlSettings,
     execute::{Operation, Operations},
     response::push_response,
 };
@@ -38,7 +39,7 @@ impl<'m> Message<'m> {
     /// # Errors
     /// No JSON, no object, an unknown type or one that only servers send, members
     /// that are missing or of another type.
-    pub fn read(text: &'m str) -> Result<Self, Invalid> {
+    pub fn read(text: &'m str, settings: &GraphqlSettings) -> Result<Self, Invalid> {
         let wire: Wire<'m> = serde_json::from_str(text).map_err(|_| Invalid)?;
         let object = || match wire.payload {
             None => Ok(None),
@@ -52,7 +53,7 @@ impl<'m> Message<'m> {
             "pong" => object().map(|_| Self::Pong)?,
             "subscribe" => {
                 let payload = object()?.ok_or(Invalid)?;
-                match Operations::read(payload.get().as_bytes(), 0).map_err(|_| Invalid)? {
+                match Operations::read(payload.get().as_bytes(), settings).map_err(|_| Invalid)? {
                     Operations::One(operation) => Self::Subscribe(id()?, operation),
                     Operations::Many(_) => return Err(Invalid),
                 }
@@ -111,6 +112,10 @@ fn text(id: &str, kind: &str, payload: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<Message<'_>, Invalid> {
+        Message::read(text, &GraphqlSettings::default())
+    }
+
     #[test]
     fn texts_that_are_no_client_message_are_invalid() {
         for bad in [
@@ -140,22 +145,20 @@ mod tests {
             r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":[]}}"#,
         ] {
-            assert!(Message::read(bad).is_err(), "{bad}");
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn messages_are_read_whatever_the_order_of_their_members() {
-        assert!(matches!(Message::read(r#"{"type":"connection_init"}"#), Ok(Message::Init(None))));
-        assert!(matches!(Message::read(r#"{"payload":null,"type":"connection_init"}"#), Ok(Message::Init(None))));
-        let told = Message::read(r#"{"payload":{"x":1,"Authorization":"Bearer t"},"type":"connection_init"}"#);
+        assert!(matches!(read(r#"{"type":"connection_init"}"#), Ok(Message::Init(None))));
+        assert!(matches!(read(r#"{"payload":null,"type":"connection_init"}"#), Ok(Message::Init(None))));
+        let told = read(r#"{"payload":{"x":1,"Authorization":"Bearer t"},"type":"connection_init"}"#);
         assert!(matches!(told, Ok(Message::Init(Some(t))) if t == "Bearer t"));
-        assert!(matches!(Message::read(r#"{"type":"ping","payload":{"a":1}}"#), Ok(Message::Ping(Some(p))) if p.get() == r#"{"a":1}"#));
-        assert!(matches!(Message::read(r#"{"type":"pong"}"#), Ok(Message::Pong)));
-        assert!(
-            matches!(Message::read(r#"{"payload":{"query":"{a}"},"id":"1","type":"subscribe"}"#), Ok(Message::Subscribe(id, _)) if id == "1")
-        );
-        assert!(matches!(Message::read(r#"{"id":"\"","type":"complete"}"#), Ok(Message::Complete(id)) if id == "\""));
+        assert!(matches!(read(r#"{"type":"ping","payload":{"a":1}}"#), Ok(Message::Ping(Some(p))) if p.get() == r#"{"a":1}"#));
+        assert!(matches!(read(r#"{"type":"pong"}"#), Ok(Message::Pong)));
+        assert!(matches!(read(r#"{"payload":{"query":"{a}"},"id":"1","type":"subscribe"}"#), Ok(Message::Subscribe(id, _)) if id == "1"));
+        assert!(matches!(read(r#"{"id":"\"","type":"complete"}"#), Ok(Message::Complete(id)) if id == "\""));
     }
 
     #[test]
