@@ -147,7 +147,8 @@ impl Shared {
         let mut first = built.is_none().then(SearchIndex::default);
         loop {
             let changed = self.store.changed(*from, BATCH, size);
-            let new = changed.next > *from;
+            // Fewer new ones than asked for: what changed came with them.
+            let last = ((changed.next - *from) as usize) < BATCH;
             *from = changed.next;
             for keys in changed.keys.chunks(BATCH) {
                 if *self.stop.borrow() {
@@ -159,7 +160,7 @@ impl Shared {
                     read.drain(..).for_each(|(key, found)| index.put(&key, found.as_ref()));
                 }
             }
-            if !new {
+            if last {
                 break;
             }
         }
