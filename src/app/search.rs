@@ -21,8 +21,6 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How long a search waits for the index to catch up.
-const WAIT: Duration = Duration::from_secs(2);
 /// How often the thread looks for changes when nobody searches.
 const IDLE: Duration = Duration::from_millis(500);
 /// Until the next try after the store failed.
@@ -86,12 +84,12 @@ impl Search {
         Ok(())
     }
 
-    /// Waits until the index stands on `size` entries, or has not for too long.
-    async fn catch_up(&self, size: EntryIndex) {
+    /// Waits until the index stands on `size` entries, or the time is over.
+    async fn catch_up(&self, size: EntryIndex, deadline: Instant) {
         let mut caught_up = self.shared.caught_up.subscribe();
         self.shared.wanted.notify_one();
         // Whichever it is, what the index stands on is looked at afterwards.
-        drop(tokio::time::timeout(WAIT, caught_up.wait_for(|s| s.is_some_and(|s| s >= size))).await);
+        drop(tokio::time::timeout_at(deadline.into(), caught_up.wait_for(|s| s.is_some_and(|s| s >= size))).await);
     }
 }
 
@@ -147,7 +145,8 @@ impl Shared {
         let mut first = built.is_none().then(SearchIndex::default);
         loop {
             let changed = self.store.changed(*from, BATCH, size);
-            let new = changed.next > *from;
+            // Fewer new ones than asked for: what changed came with them.
+            let last = ((changed.next - *from) as usize) < BATCH;
             *from = changed.next;
             for keys in changed.keys.chunks(BATCH) {
                 if *self.stop.borrow() {
@@ -159,7 +158,7 @@ impl Shared {
                     read.drain(..).for_each(|(key, found)| index.put(&key, found.as_ref()));
                 }
             }
-            if !new {
+            if last {
                 break;
             }
         }
@@ -211,7 +210,7 @@ impl View {
             _ => {}
         }
         self.app.start_search();
-        self.app.search.catch_up(self.head().size).await;
+        self.app.search.catch_up(self.head().size, self.deadline).await;
         let (shared, principal, at) = (self.app.search.shared.clone(), self.principal.clone(), self.now);
         let (found, size) = tokio::task::spawn_blocking(move || {
             let indexed = shared.indexed.read();

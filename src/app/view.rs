@@ -52,7 +52,7 @@ pub struct View {
     pub(super) min_size: Option<EntryIndex>,
     /// "Now", once for the request.
     pub(super) now: Micros,
-    deadline: Instant,
+    pub(super) deadline: Instant,
 }
 
 impl View {
