@@ -6,7 +6,7 @@ use crate::{
     domain::{
         history::{ArtifactChange, FacetVersion},
         id::EntryIndex,
-        lineage::{AsOf, Direction, Level, NodeKey, Walk, WalkAnswer},
+        lineage::{AsOf, Collapse, Direction, Level, NodeKey, Walk, WalkAnswer},
     },
 };
 
@@ -51,6 +51,7 @@ impl View {
             from: vec![key.clone()],
             direction,
             level: if matches!(key, NodeKey::Field(..)) { Level::Field } else { Level::Artifact },
+            collapse: Collapse::None,
             depth: 1,
             nodes_max: limit + 1,
             per_node_max: limit,
