@@ -14,6 +14,7 @@ pub mod merkle;
 pub mod name;
 pub mod paths;
 pub mod position;
+pub mod rollup;
 pub mod search;
 pub mod source;
 pub mod time;

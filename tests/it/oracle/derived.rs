@@ -16,8 +16,13 @@ pub const COUNTS: &str = "lineageCounts";
 /// Asks for paths: variables `from`, `to`, `first`, `level`, `asOf`.
 pub const PATHS: &str = "lineagePaths";
 
+/// Asks for a roll-up by namespaces: a lineage's variables.
+pub const ROLL_UP: &str = "rollUp";
+
 /// What is asked of each.
-pub const FRAGMENTS: [&str; 2] = [
+pub const FRAGMENTS: [&str; 3] = [
+    "fragment rollUp on Lineage { byNamespace { \
+       namespaces { namespace nodes byKind { kind nodes } depth edgesInside } edges { from to edges } } } ",
     "fragment lineageCounts on LineageCounts { \
        upstream { nodes edges byKind { kind nodes } byDepth { depth nodes } status reasons } \
        downstream { nodes edges byKind { kind nodes } byDepth { depth nodes } status reasons } } ",
@@ -83,6 +88,32 @@ pub fn paths(world: &World<'_>, from: &[Place], to: &[Place], first: usize, leve
         json!({ "length": path.len() - 1, "nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>() })
     });
     json!({ "paths": told.collect::<Vec<_>>(), "moreExist": all.len() > first, "status": "COMPLETE", "reasons": [] })
+}
+
+/// The answer to [`ROLL_UP`], as JSON.
+pub fn roll_up(world: &World<'_>, from: &[Place], options: Options) -> Value {
+    let answer = walk(world, from, options);
+    let of = |place: &Place| answer.nodes[place].shown.name.namespace.to_string();
+    let names: BTreeSet<String> = answer.nodes.keys().map(of).collect();
+    let ends: Vec<(String, String)> = answer.edges.keys().map(|e| (of(&e.from), of(&e.to))).collect();
+    let count = |from: &String, to: &String| ends.iter().filter(|e| e.0 == *from && e.1 == *to).count();
+    let namespaces = names.iter().map(|namespace| {
+        let own: Vec<_> = answer.nodes.iter().filter(|(p, _)| of(p) == *namespace).map(|(_, n)| n).collect();
+        let kinds: BTreeSet<_> = own.iter().map(|n| n.shown.kind).collect();
+        let by_kind = kinds
+            .iter()
+            .map(|kind| json!({ "kind": kind.word().to_uppercase(), "nodes": own.iter().filter(|n| n.shown.kind == *kind).count() }));
+        json!({
+            "namespace": namespace,
+            "nodes": own.len(),
+            "byKind": by_kind.collect::<Vec<_>>(),
+            "depth": own.iter().map(|n| n.depth).min(),
+            "edgesInside": count(namespace, namespace),
+        })
+    });
+    let pairs = names.iter().flat_map(|from| names.iter().map(move |to| (from, to))).filter(|(from, to)| from != to && count(from, to) > 0);
+    let edges = pairs.map(|(from, to)| json!({ "from": from, "to": to, "edges": count(from, to) }));
+    json!({ "byNamespace": { "namespaces": namespaces.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>() } })
 }
 
 /// An answer as text. Reasons come in no order.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Options, walk},
     compare::{ARTIFACT, LINEAGE, Labels, difference, expected, expected_artifact, label, served, served_artifact},
-    derived::{self, COUNTS, PATHS},
+    derived::{self, COUNTS, PATHS, ROLL_UP},
     event::Event,
     model::Model,
     world::{IdOf, Place, Standing, World},
@@ -57,7 +57,7 @@ pub type Send<'f> = &'f mut dyn FnMut(&str, &Value) -> Option<u64>;
 /// Asks some questions, maybe at once; gives a response for each.
 pub type Ask<'f> = &'f mut dyn FnMut(&[Question]) -> Vec<Value>;
 
-/// One question: [`LINEAGE`], [`ARTIFACT`], [`COUNTS`] or [`PATHS`], with variables.
+/// One question: [`LINEAGE`], [`ARTIFACT`], [`COUNTS`], [`PATHS`] or [`ROLL_UP`], with variables.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub query: &'static str,
@@ -136,7 +136,7 @@ impl Check<'_> {
             for (expected, response) in expected.iter().zip((self.ask)(&questions)) {
                 let served = match expected.question.query {
                     ARTIFACT => served_artifact(&response["data"]["artifact"]),
-                    COUNTS | PATHS => derived::text(&response["data"][expected.question.query]),
+                    COUNTS | PATHS | ROLL_UP => derived::text(&response["data"][expected.question.query]),
                     _ => served(&response["data"]["lineage"], expected.level, &self.jobs),
                 };
                 equal(&expected.answer, &served, &expected.question.variables, &response)?;
@@ -159,7 +159,7 @@ impl Check<'_> {
         };
         let world = World::new(model, at, self.id_of);
         let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
-        match chance.below(12) {
+        match chance.below(14) {
             0 if !model.datasets.is_empty() => {
                 let dataset = chance.below(model.datasets.len());
                 Some(artifact(&world, dataset, &as_of))
@@ -169,6 +169,8 @@ impl Check<'_> {
             5 => self.lineage(&world, Level::Artifact, &as_of).map(|asked| counts(&world, asked)),
             6 => self.paths(&world, Level::Field, &as_of),
             7 => self.paths(&world, Level::Artifact, &as_of),
+            8 => self.lineage(&world, Level::Field, &as_of).map(|asked| rolled_up(&world, asked)),
+            9 => self.lineage(&world, Level::Artifact, &as_of).map(|asked| rolled_up(&world, asked)),
             _ => self.lineage(&world, Level::Artifact, &as_of),
         }
     }
@@ -357,6 +359,12 @@ fn lineage(world: &World<'_>, from: &Value, places: &[Place], options: Options, 
     });
     let answer = expected(world, &walk(world, places, options), options.level);
     Expected { question: Question { query: LINEAGE, variables }, answer, level: options.level, walked: Some((places.to_vec(), options)) }
+}
+
+/// The same walk, rolled up.
+fn rolled_up(world: &World<'_>, asked: Expected) -> Expected {
+    let answer = asked.walked.as_ref().map(|(places, options)| derived::text(&derived::roll_up(world, places, *options)));
+    Expected { question: Question { query: ROLL_UP, ..asked.question }, answer: answer.unwrap_or_default(), ..asked }
 }
 
 /// The same walk, counted.

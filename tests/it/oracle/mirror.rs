@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     answer::{Options, walk},
     compare::ARTIFACT,
-    derived::{self, COUNTS, PATHS},
+    derived::{self, COUNTS, PATHS, ROLL_UP},
     event::Event,
     model::Model,
     world::{Place, Shown, World},
@@ -67,6 +67,9 @@ impl Mirror {
                 Some(found) => from.extend(found),
                 None => return not_found(),
             }
+        }
+        if query == ROLL_UP {
+            return json!({ "data": { query: derived::roll_up(&world, &from, options) } });
         }
         if query == COUNTS {
             return json!({ "data": { query: derived::counts(&world, &from, options) } });

@@ -12,8 +12,8 @@ use ledgerline::{
 use serde_json::{Value, json};
 
 use super::{
-    compare::{ARTIFACT, FRAGMENTS},
-    derived::{self, PATHS},
+    compare::{ARTIFACT, FRAGMENTS, LINEAGE},
+    derived::{self, PATHS, ROLL_UP},
     driver::{Asking, Question, check_history},
     generator::History,
 };
@@ -128,7 +128,7 @@ impl Served {
                 }
                 _ => &[("from", "[ArtifactRef!]!"), ("options", "LineageOptions"), ("asOf", "AsOf")],
             };
-            asked += &format!("q{i}: {}(", q.query);
+            asked += &format!("q{i}: {}(", if q.query == ROLL_UP { LINEAGE } else { q.query });
             for (name, kind) in arguments {
                 declared += &format!("${name}{i}: {kind} ");
                 asked += &format!("{name}: ${name}{i} ");

@@ -43,9 +43,9 @@ pub struct DirectionCounts {
     /// How many edges between them and the starts.
     pub edges: u32,
     /// The nodes by what they are.
-    pub by_kind: Vec<KindCount>,
+    pub by_kind: Vec<NodesOfKind>,
     /// The nodes by how many hops they are away, from 1 on.
-    pub by_depth: Vec<DepthCount>,
+    pub by_depth: Vec<NodesAtDepth>,
     /// Whether all within the asked depth was counted; if not, there are at least so many.
     pub status: CompletenessStatus,
     /// Why not all was counted, each reason once.
@@ -57,8 +57,8 @@ impl From<&WalkCounts> for DirectionCounts {
         Self {
             nodes: c.nodes,
             edges: c.edges,
-            by_kind: c.by_kind.iter().map(|(kind, nodes)| KindCount { kind: (*kind).into(), nodes: *nodes }).collect(),
-            by_depth: c.by_depth.iter().map(|(depth, nodes)| DepthCount { depth: *depth, nodes: *nodes }).collect(),
+            by_kind: c.by_kind.iter().map(|(kind, nodes)| NodesOfKind { kind: (*kind).into(), nodes: *nodes }).collect(),
+            by_depth: c.by_depth.iter().map(|(depth, nodes)| NodesAtDepth { depth: *depth, nodes: *nodes }).collect(),
             status: c.status.into(),
             reasons: c.reasons.iter().map(|r| (*r).into()).collect(),
         }
@@ -67,7 +67,7 @@ impl From<&WalkCounts> for DirectionCounts {
 
 /// How many nodes of a kind.
 #[derive(SimpleObject, Clone, Debug)]
-pub struct KindCount {
+pub struct NodesOfKind {
     /// What they are.
     pub kind: ArtifactKind,
     /// How many.
@@ -76,7 +76,7 @@ pub struct KindCount {
 
 /// How many nodes at a depth.
 #[derive(SimpleObject, Clone, Debug)]
-pub struct DepthCount {
+pub struct NodesAtDepth {
     /// How many hops they are away from the nearest start.
     pub depth: u32,
     /// How many.

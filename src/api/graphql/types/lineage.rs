@@ -15,6 +15,7 @@ use super::{
     Name,
     artifact::Artifact,
     event::LedgerEvent,
+    rollup::NamespaceLineage,
 };
 use crate::{
     app::view,
@@ -168,6 +169,11 @@ impl Lineage {
     /// The edges between the nodes shown, one for each (from, to, kind, job).
     async fn edges(&self) -> Vec<LineageEdge> {
         (0..self.0.walk.edges.len()).map(|at| LineageEdge { all: self.0.clone(), at }).collect()
+    }
+
+    /// The same with each namespace as one node: of what is shown, so of a lineage that was cut a part.
+    async fn by_namespace(&self) -> NamespaceLineage {
+        NamespaceLineage::from(&self.0.walk)
     }
 
     /// What was left out, and why.
