@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod lineage;
 pub mod neighbours;
 pub mod paths;
+pub mod quality;
 pub mod run;
 pub mod run_statistics;
 pub mod search;
