@@ -12,8 +12,8 @@ use ledgerline::{
     domain::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
-        history::{ArtifactChange, FacetVersion},
         counts::WalkCounts,
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
@@ -152,6 +152,7 @@ impl Snapshot for CountingView {
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
         self.calls.note("walks");
         self.inner.walks(walks).await
+    }
     async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError> {
         self.calls.note("walk_counts");
         self.inner.walk_counts(walks).await

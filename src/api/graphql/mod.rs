@@ -24,9 +24,8 @@ pub use self::{cursor::CursorKey, execute::Executor, settings::GraphqlSettings};
 use self::{
     mutation::Mutation,
     query::Query,
-    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
     subscription::Subscription,
-    types::{artifact::Artifact, event::LedgerEvent, token::Token},
+    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
 };
 
 type Schema = Built<Query, Mutation, Subscription>;

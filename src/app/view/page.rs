@@ -7,7 +7,7 @@ use crate::{
         catalog::RunFacts,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
-        lineage::{AsOf, Direction, Level, NodeKey, Walk, WalkAnswer},
+        lineage::{AsOf, Collapse, Direction, Level, NodeKey, Walk, WalkAnswer},
     },
 };
 
@@ -61,6 +61,7 @@ impl View {
             from: vec![key.clone()],
             direction,
             level: if matches!(key, NodeKey::Field(..)) { Level::Field } else { Level::Artifact },
+            collapse: Collapse::None,
             depth: 1,
             nodes_max: limit + 1,
             per_node_max: limit,

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
-        history::{ArtifactChange, FacetVersion},
         counts::WalkCounts,
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         search::Searchable,
@@ -202,6 +202,8 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError> {
         self.ask(move |r| walks.iter().map(|w| r.walk(w)).collect()).await
+    }
+
     async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError> {
         self.ask(move |r| walks.iter().map(|walk| r.walk_counts(walk)).collect()).await
     }

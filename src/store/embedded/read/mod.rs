@@ -22,8 +22,8 @@ use super::{entries::EntryReader, intern::Generations, schema::backend, shared::
 use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, RunFacts},
-        history::{ArtifactChange, FacetVersion},
         counts::WalkCounts,
+        history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
