@@ -159,6 +159,8 @@ pub trait Snapshot: Send + Sync {
     async fn runs(&self, run_ids: &[Box<str>], as_of: AsOf) -> Result<Vec<Option<RunFacts>>, StoreError>;
     /// The latest runs of each job, newest start first.
     async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError>;
+    /// The latest runs that read or wrote each dataset, newest start first.
+    async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError>;
     /// The walk, natively.
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError>;
     /// Several walks, each by itself.

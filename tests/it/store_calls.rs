@@ -141,6 +141,10 @@ impl Snapshot for CountingView {
         self.calls.note("runs_of_jobs");
         self.inner.runs_of_jobs(jobs, limit, as_of).await
     }
+    async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
+        self.calls.note("runs_of_datasets");
+        self.inner.runs_of_datasets(datasets, limit, as_of).await
+    }
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
         self.calls.note("walk");
         self.inner.walk(walk).await
@@ -257,7 +261,7 @@ fn a_page_of_artifacts_costs_as_many_calls_as_two() {
     let query =
         "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schema{fields{path}} owners{role} facets{json} runs{id}}}}";
     costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
-    let query = "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schemaHistory(first: 2){fields{path} event{leafHash}} fieldHistory(path: \"c1\"){event{index}}}}}";
+    let query = "query($n: Int!){artifacts(first: $n, filter: {kinds: [DATASET]}){nodes{schemaHistory(first: 2){fields{path} event{leafHash}} quality(runs: 3){run{runId job{name}} assertions{success} rows} fieldHistory(path: \"c1\"){event{index}}}}}";
     costs_the_same(&stand, &calls, &token, query, |data| length(&data["artifacts"]["nodes"]));
 }
 

@@ -4,8 +4,9 @@ use crate::{
     access::Action,
     app::AppError,
     domain::{
+        catalog::RunFacts,
         history::{ArtifactChange, FacetVersion},
-        id::EntryIndex,
+        id::{EntryIndex, NodeId},
         lineage::{AsOf, Collapse, Direction, Level, NodeKey, Walk, WalkAnswer},
     },
 };
@@ -39,6 +40,15 @@ impl View {
     ) -> Result<Vec<Vec<ArtifactChange>>, AppError> {
         self.require(Action::ReadCore)?;
         Ok(self.snapshot.changes(keys, before, limit, as_of).await?)
+    }
+
+    /// The latest runs that read or wrote each dataset, newest first.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, `UNAVAILABLE`.
+    pub async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, AppError> {
+        self.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.runs_of_datasets(datasets, limit, as_of).await?)
     }
 
     /// What is next to each node, at most `limit` neighbours of each; the rest is counted.

@@ -191,6 +191,11 @@ impl Snapshot for EmbeddedSnapshot {
         self.ask(move |r| r.runs_of_jobs(&jobs, limit, as_of)).await
     }
 
+    async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
+        let datasets = datasets.to_vec();
+        self.ask(move |r| r.runs_of_datasets(&datasets, limit, as_of)).await
+    }
+
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
         self.ask(move |r| r.walk(&walk)).await
     }

@@ -8,7 +8,6 @@ mod ledger;
 mod page;
 mod pages;
 mod schema;
-mod schema;
 mod schema_changes;
 mod search;
 pub mod stand;

@@ -279,3 +279,44 @@ fn statistics_say_how_the_latest_runs_went() {
     let dataset = stand.data(&token, &format!("{{artifact(ref: {DATASET_B}){{runStatistics{{runs}}}}}}"), json!({}));
     assert_eq!(dataset["artifact"]["runStatistics"], Value::Null);
 }
+
+#[test]
+fn quality_is_told_over_runs_to_who_may_read_statistics() {
+    let stand = Stand::new();
+    let producer = stand.token(&[Role::Producer]);
+    let check = |column: &str, success: bool| json!({"assertion": "not_null", "column": column, "success": success, "severity": "error"});
+    // `etl` writes `b` and counts it; `check` reads it and tests it, twice.
+    let mut made = run_event("COMPLETE", 1, 10, &["a"], &["b"]);
+    made["outputs"][0]["outputFacets"] = json!({"outputStatistics": facet(json!({"rowCount": 7, "size": 700}))});
+    let tested = |run: u8, minute: u32, success: bool| {
+        let mut event = run_event("COMPLETE", run, minute, &["b", "x"], &[]);
+        event["job"]["name"] = json!("check");
+        event["inputs"][0]["inputFacets"] = json!({
+            "dataQualityAssertions": facet(json!({"assertions": [check("id", true), check("at", success)]})),
+            "dataQualityMetrics": facet(json!({"rowCount": 8, "columnMetrics": {"id": {"nullCount": 0}}})),
+        });
+        event["inputs"][1]["inputFacets"] = json!({"dataQualityMetrics": facet(json!({"rowCount": 99, "columnMetrics": {}}))});
+        event
+    };
+    // A run of the same job that has nothing to do with `b`.
+    let mut elsewhere = run_event("COMPLETE", 4, 25, &["x"], &[]);
+    elsewhere["job"]["name"] = json!("check");
+    let indexes = send_all(&stand, &producer, &[tested(3, 30, false), made, tested(2, 20, true), elsewhere]);
+    let query = format!(
+        "query($n: Int!){{artifact(ref: {DATASET_B}){{quality(runs: $n){{run{{startedAt job{{name}}}} assertions{{assertion column success severity}} \
+         failed metrics rows bytes files recordedIn}}}}}}"
+    );
+    let engineer = stand.token(&[Role::Engineer]);
+    let data = stand.data(&engineer, &query, json!({"n": 5}));
+    let found = data["artifact"]["quality"].as_array().unwrap();
+    let told: Vec<Value> =
+        found.iter().map(|q| json!([q["run"]["job"]["name"], q["failed"], q["rows"], q["bytes"], q["recordedIn"]])).collect();
+    assert_eq!(
+        told,
+        [json!(["check", 1, 8, null, [indexes[0]]]), json!(["check", 0, 8, null, [indexes[2]]]), json!(["etl", 0, 7, 700, [indexes[1]]]),]
+    );
+    assert_eq!(found[0]["assertions"][1], json!({"assertion": "not_null", "column": "at", "success": false, "severity": "error"}));
+    assert_eq!(found[0]["metrics"]["columnMetrics"]["id"]["nullCount"], 0);
+    assert_eq!(stand.data(&engineer, &query, json!({"n": 1}))["artifact"]["quality"].as_array().unwrap(), &found[..1]);
+    assert_eq!(stand.data(&stand.token(&[Role::Reader]), &query, json!({"n": 5}))["artifact"]["quality"], Value::Null);
+}

@@ -8,8 +8,9 @@ use super::{
     At, Batches, Reading, as_of, at, groups, matched,
 };
 use crate::domain::{
+    catalog::RunFacts,
     history::{ArtifactChange, FacetVersion},
-    id::EntryIndex,
+    id::{EntryIndex, NodeId},
     lineage::{AsOf, Direction, NodeKey, WalkAnswer},
 };
 
@@ -17,6 +18,8 @@ use crate::domain::{
 struct VersionsAt(At, &'static str, usize, NodeKey);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ChangesAt(At, Option<EntryIndex>, usize, NodeKey);
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct RunsOfDatasetAt(At, usize, NodeId);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct NextTo(At, Direction, usize, NodeKey);
 
@@ -29,6 +32,11 @@ impl Reading {
     /// The entries below `before` that changed something of an artifact, newest first, at most `limit`.
     pub async fn changes(&self, key: NodeKey, before: Option<EntryIndex>, limit: usize, as_of: AsOf) -> Result<Arc<[ArtifactChange]>> {
         Ok(self.loader.load_one(ChangesAt(at(as_of), before, limit, key)).await?.unwrap_or_default())
+    }
+
+    /// The latest runs that read or wrote a dataset.
+    pub async fn runs_of_dataset(&self, dataset: NodeId, limit: usize, as_of: AsOf) -> Result<Vec<Arc<RunFacts>>> {
+        Ok(self.loader.load_one(RunsOfDatasetAt(at(as_of), limit, dataset)).await?.unwrap_or_default())
     }
 
     /// A node and at most `limit` of its neighbours.
@@ -60,6 +68,21 @@ impl Loader<ChangesAt> for Batches {
         for ((at, before, limit), nodes) in groups(keys, |k| ((k.0, k.1, k.2), k.3.clone())) {
             let changes = matched(nodes.len(), self.0.changes(&nodes, before, limit, as_of(at)).await?)?;
             found.extend(nodes.into_iter().zip(changes).map(|(n, c)| (ChangesAt(at, before, limit, n), c.into())));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<RunsOfDatasetAt> for Batches {
+    type Value = Vec<Arc<RunFacts>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[RunsOfDatasetAt]) -> Result<HashMap<RunsOfDatasetAt, Self::Value>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((at, limit), datasets) in groups(keys, |k| ((k.0, k.1), k.2)) {
+            let runs = matched(datasets.len(), self.0.runs_of_datasets(&datasets, limit, as_of(at)).await?)?;
+            let runs = runs.into_iter().map(|r| r.into_iter().map(Arc::new).collect());
+            found.extend(datasets.into_iter().zip(runs).map(|(d, r)| (RunsOfDatasetAt(at, limit, d), r)));
         }
         Ok(found)
     }

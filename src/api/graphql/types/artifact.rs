@@ -17,6 +17,7 @@ use super::{
     history::{FieldHistoryItem, SchemaVersion, VERSIONS_MAX},
     lineage::Direction,
     neighbours::{NEIGHBOURS_MAX, Neighbours},
+    quality::{self, QUALITY_RUNS_MAX, RunQuality},
     run::Run,
     run_statistics::RunStatistics,
     viewer::{Permission, permitted},
@@ -280,6 +281,17 @@ impl Artifact {
         }
         let runs = reading(ctx).await?.runs_of(self.facts.key.artifact(), last, self.as_of).await?;
         Ok(Some(RunStatistics::over(&runs)))
+    }
+
+    /// What the latest runs that read or wrote a dataset found of it, newest first: checks with their results, and measures.
+    /// Of anything else nothing; none where the caller has no operational rights.
+    #[graphql(complexity = "10 + price(Some(runs), 5, QUALITY_RUNS_MAX, child_complexity + 10)")]
+    async fn quality(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 5, desc = "Over how many runs at most; at most 50.")] runs: i32,
+    ) -> Result<Option<Vec<RunQuality>>> {
+        quality::of_runs(ctx, self, size("runs", runs, QUALITY_RUNS_MAX)?).await
     }
 
     /// What is next to it: of a dataset jobs, of a job datasets, of a column columns.

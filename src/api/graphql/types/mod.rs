@@ -11,6 +11,7 @@ pub mod lineage;
 pub mod neighbours;
 pub mod paths;
 pub mod rollup;
+pub mod quality;
 pub mod run;
 pub mod run_statistics;
 pub mod search;

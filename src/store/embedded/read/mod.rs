@@ -1,6 +1,7 @@
 //! Answering: one connection, one ledger size, no locks.
 mod changes;
 pub(super) mod classes;
+mod dataset_runs;
 mod facts;
 mod fields;
 mod history;
@@ -156,6 +157,10 @@ impl Reader<'_> {
         as_of: AsOf,
     ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
         changes::changes(self, keys, before, limit, as_of)
+    }
+
+    pub fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
+        dataset_runs::runs_of_datasets(self, datasets, limit, as_of)
     }
 
     pub fn page(&self, page: &ArtifactPage, as_of: AsOf) -> Result<Vec<ArtifactFacts>, StoreError> {
