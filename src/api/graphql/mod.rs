@@ -3,6 +3,7 @@
 pub mod context;
 pub mod cursor;
 pub mod error;
+pub mod events;
 pub mod execute;
 pub mod id;
 pub mod input;
@@ -24,9 +25,8 @@ pub use self::{cursor::CursorKey, execute::Executor, settings::GraphqlSettings};
 use self::{
     mutation::Mutation,
     query::Query,
-    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
     subscription::Subscription,
-    types::{artifact::Artifact, event::LedgerEvent, token::Token},
+    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
 };
 
 type Schema = Built<Query, Mutation, Subscription>;

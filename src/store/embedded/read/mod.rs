@@ -4,6 +4,7 @@ pub(super) mod classes;
 mod facts;
 mod fields;
 mod history;
+mod ledger_page;
 mod lives;
 mod pages;
 mod runs;
@@ -13,6 +14,7 @@ mod walk;
 
 use std::sync::Arc;
 
+pub use ledger_page::page as ledger_page;
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
 pub use searched::SEARCHED;
