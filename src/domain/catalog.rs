@@ -160,6 +160,16 @@ pub struct ArtifactPage {
 #[derive(Clone, Debug, Default)]
 pub struct EntryPage {
     pub event_types: Vec<Box<str>>,
+    /// Integrations of the tokens that sent them.
+    pub integrations: Vec<Box<str>>,
+    pub actors: Vec<Handle>,
+    /// Recorded at this instant or later.
+    pub recorded_from: Option<Micros>,
+    /// Recorded before this instant.
+    pub recorded_until: Option<Micros>,
     pub after: Option<EntryIndex>,
+    pub before: Option<EntryIndex>,
+    /// The last entries of the range instead of the first; in order of index all the same.
+    pub backwards: bool,
     pub limit: usize,
 }

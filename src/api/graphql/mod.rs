@@ -4,6 +4,7 @@ pub mod context;
 pub mod cursor;
 pub mod documents;
 pub mod error;
+pub mod events;
 pub mod execute;
 pub mod id;
 pub mod input;

@@ -10,6 +10,7 @@ use super::{
     context::{Reading, reading, request},
     cursor::{Cursor, Position},
     error::{ApiError, Result},
+    events::{self, EventFilter, Slice},
     id::GlobalId,
     input::{ArtifactKind, ArtifactRef, AsOf, PAGE_DEFAULT, PAGE_MAX, price, run_id, size},
     raw::{LineageAnswer, Plan},
@@ -31,7 +32,7 @@ use crate::{
     access::Action,
     app::{AppError, Code, view::AskedAsOf},
     domain::{
-        catalog::{ArtifactPage, ArtifactRef as Reference, EntryPage},
+        catalog::{ArtifactPage, ArtifactRef as Reference},
         lineage::{AsOf as Instant, NodeKey},
     },
     telemetry::name,
@@ -55,13 +56,6 @@ pub struct ArtifactFilter {
     pub namespace: Option<String>,
     /// With a name that begins so.
     pub name_prefix: Option<String>,
-}
-
-/// Which entries to list. Every member narrows.
-#[derive(InputObject, Clone, Debug, Default)]
-pub struct EventFilter {
-    /// Of these types, such as `openlineage.run.v1`.
-    pub types: Option<Vec<String>>,
 }
 
 /// The root of all questions. One request reads one state of the ledger, whatever it asks for.
@@ -251,35 +245,18 @@ impl Query {
         Ok(reading(ctx).await?.entry(index.0).await?.map(LedgerEvent))
     }
 
-    /// The entries of the ledger, in its order.
-    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
+    /// The entries of the ledger, in its order: the first ones, or with `last` the newest.
+    #[graphql(complexity = "5 + price(first.or(last), PAGE_DEFAULT, PAGE_MAX, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "How many from the beginning; 20 without it and `last`, at most 200.")] first: Option<i32>,
         #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 200.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor of an earlier page.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<EventFilter>,
     ) -> Result<Connection<String, LedgerEvent>> {
-        let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
-        let reading = reading(ctx).await?;
-        let key = &request(ctx)?.cursor_key;
-        let after = match after.map(|text| open(key, &text)).transpose()? {
-            Some(Cursor { position: Position::Event(index), .. }) => Some(index),
-            Some(_) => return Err(not_of_this_list()),
-            None => None,
-        };
-        let types = filter.unwrap_or_default().types.unwrap_or_default();
-        let page = EntryPage { event_types: types.into_iter().map(Into::into).collect(), after, limit: first + 1 };
-        let as_of = reading.view.resolve_as_of(None).await?;
-        let mut found = reading.view.entry_page(&page).await?;
-        let more = found.len() > first;
-        found.truncate(first);
-        let mut connection = Connection::new(after.is_some(), more);
-        connection.edges.extend(found.into_iter().map(|entry| {
-            let cursor = key.seal(&Cursor { as_of, position: Position::Event(entry.index) });
-            Edge::new(cursor, LedgerEvent(Arc::new(entry)))
-        }));
-        Ok(connection)
+        events::page(ctx, Slice { first, after, last, before }, filter).await
     }
 
     /// The ledger, as this request reads it.

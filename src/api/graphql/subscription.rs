@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::{
     context::reading,
     error::{ApiError, Result},
-    query::EventFilter,
+    events::EventFilter,
     scalar::Long,
     types::event::LedgerEvent,
 };
@@ -61,8 +61,7 @@ impl Subscription {
                 return Err(AppError::new(Code::Stale, stale).at("after").into());
             }
         };
-        let types = filter.unwrap_or_default().types.unwrap_or_default();
-        let page = EntryPage { event_types: types.into_iter().map(Into::into).collect(), after: next.checked_sub(1), limit: PAGE };
+        let page = EntryPage { after: next.checked_sub(1), ..filter.unwrap_or_default().page(PAGE)? };
         let found = view.entry_page(&page).await?;
         let reached = found.last().filter(|_| found.len() == PAGE).map_or(size, |last| last.index + 1);
         *feed.0.lock() = Some(reached);

@@ -220,25 +220,7 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn entry_page(&self, page: &EntryPage, readable: Readable) -> Result<Vec<EntryFacts>, StoreError> {
         let page = page.clone();
-        self.ask(move |r| {
-            let mut found = Vec::new();
-            let mut s =
-                r.db.prepare_cached(
-                    "SELECT e.ix, t.word FROM entry e JOIN event_type t ON t.id = e.type WHERE e.ix >= ?1 AND e.ix < ?2 ORDER BY e.ix",
-                )
-                .map_err(backend)?;
-            let mut rows = s.query((page.after.map_or(0, |a| a + 1), r.head)).map_err(backend)?;
-            while found.len() < page.limit
-                && let Some(row) = rows.next().map_err(backend)?
-            {
-                let word = row.get_ref(1).and_then(|v| Ok(v.as_str()?.to_owned())).map_err(backend)?;
-                if page.event_types.is_empty() || page.event_types.iter().any(|t| **t == word) {
-                    found.extend(r.entries().entry(row.get(0).map_err(backend)?, readable)?);
-                }
-            }
-            Ok(found)
-        })
-        .await
+        self.ask(move |r| super::read::ledger_page(r, &page, readable)).await
     }
 
     async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError> {

@@ -2,6 +2,7 @@
 mod audits;
 mod auth;
 mod documents;
+mod events;
 mod graphql;
 mod ingest;
 mod ledger;

@@ -5,6 +5,7 @@ mod dataset_runs;
 mod facts;
 mod fields;
 mod history;
+mod ledger_page;
 mod lives;
 mod pages;
 mod runs;
@@ -14,6 +15,7 @@ mod walk;
 
 use std::sync::Arc;
 
+pub use ledger_page::page as ledger_page;
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
 pub use searched::SEARCHED;
