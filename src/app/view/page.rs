@@ -61,7 +61,6 @@ impl View {
             from: vec![key.clone()],
             direction,
             level: if matches!(key, NodeKey::Field(..)) { Level::Field } else { Level::Artifact },
-            collapse: Collapse::None,
             depth: 1,
             nodes_max: limit + 1,
             per_node_max: limit,
