@@ -64,6 +64,7 @@ impl View {
             depth: 1,
             nodes_max: limit + 1,
             per_node_max: limit,
+            collapse: Collapse::None,
             include_deleted: false,
             include_self_loops: false,
             as_of,
