@@ -1,14 +1,13 @@
 //! `serve`: the server over a data folder.
 use std::{net::TcpListener, process::ExitCode, sync::Arc, time::Duration};
 
-use actix_web::http::StatusCode;
 use anyhow::Context;
 
 use super::args::ServeArgs;
 use crate::{
     api::{
         graphql::{GraphqlSettings, documents::Documents},
-        http::{HttpSettings, partial_success, socket::SocketSettings},
+        http::{HttpSettings, socket::SocketSettings},
         serve::{Ended, run as serve},
     },
     app::App,
@@ -69,14 +68,8 @@ pub(super) fn settings(config: &Config, ambient: &Ambient) -> anyhow::Result<Htt
     settings.metrics = Some(metrics);
     settings.metrics_public = config.metrics.public;
     let documents = g.documents.as_deref().map(Documents::load).transpose().context("`graphql.documents` cannot be used")?.map(Arc::new);
-    settings.invalid_status = match g.invalid_status {
-        InvalidStatus::BadRequest => StatusCode::BAD_REQUEST,
-        InvalidStatus::UnprocessableContent => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    settings.partial_status = match g.partial_status {
-        PartialStatus::Ok => StatusCode::OK,
-        PartialStatus::PartialSuccess => partial_success(),
-    };
+    settings.unprocessable_content = g.invalid_status == InvalidStatus::UnprocessableContent;
+    settings.partial_success = g.partial_status == PartialStatus::PartialSuccess;
     settings.graphql = GraphqlSettings {
         body_bytes_max: g.body_bytes_max.0,
         depth_max: g.depth_max,

@@ -77,7 +77,7 @@ async fn answer(request: &HttpRequest, payload: Payload, shared: &Shared, media:
     let wrong = |error: AppError| {
         let parameter = error.malformed && error.pointer.is_some() && media == Media::GraphqlResponse;
         let failure = Failure::from(error);
-        if parameter { failure.with_status(shared.settings.invalid_status) } else { failure }
+        if parameter { failure.with_status(invalid(&shared.settings)) } else { failure }
     };
     let operations = if by_get {
         Operations::One(from_query(request.query_string(), settings, wrong)?)
@@ -158,10 +158,10 @@ fn status(settings: &HttpSettings, media: Media, response: &Response) -> StatusC
         return StatusCode::OK;
     }
     if !matches!(response.data, Value::Null) {
-        return settings.partial_status;
+        return if settings.partial_success { partial() } else { StatusCode::OK };
     }
     let fits_not = is_request_error(response) && !response.errors.iter().any(|e| e.source::<Unparsed>().is_some());
-    let client = if fits_not { settings.invalid_status } else { StatusCode::BAD_REQUEST };
+    let client = if fits_not { invalid(settings) } else { StatusCode::BAD_REQUEST };
     let of = |code: &str| match code {
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
@@ -171,6 +171,16 @@ fn status(settings: &HttpSettings, media: Media, response: &Response) -> StatusC
         _ => client,
     };
     response.errors.iter().filter_map(code_of).map(of).max().unwrap_or(client)
+}
+
+/// The status of a well-formed request that does not fit the schema.
+fn invalid(settings: &HttpSettings) -> StatusCode {
+    if settings.unprocessable_content { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST }
+}
+
+/// Partial success, a status of GraphQL over HTTP's draft of 2026-08-06.
+fn partial() -> StatusCode {
+    StatusCode::from_u16(294).unwrap_or(StatusCode::OK)
 }
 
 #[cfg(test)]

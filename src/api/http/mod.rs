@@ -23,7 +23,6 @@ use actix_web::{
     App as Actix, HttpServer, Resource,
     dev::Server,
     guard,
-    http::StatusCode,
     middleware::{Compress, from_fn},
     web,
 };
@@ -38,12 +37,6 @@ use crate::{
     clock::Ambient,
     telemetry::Metrics,
 };
-
-/// Data with errors beside them, in GraphQL over HTTP's draft of 2026-08-06.
-#[must_use]
-pub fn partial_success() -> StatusCode {
-    StatusCode::from_u16(294).unwrap_or(StatusCode::OK)
-}
 
 /// What the server is told.
 #[derive(Clone)]
@@ -64,13 +57,13 @@ pub struct HttpSettings {
     pub socket: SocketSettings,
     /// The open WebSocket connections.
     pub sockets: Arc<Sockets>,
-    /// The status, under `application/graphql-response+json`, of a well-formed request
-    /// that does not fit the schema: wrong parameters, validation, coercion. GraphQL
-    /// over HTTP's draft of August 2026 wants 422; its audits before expect 400.
-    pub invalid_status: StatusCode,
-    /// The same of an answer with data and errors. The draft wants 294, which not
-    /// every proxy lets through.
-    pub partial_status: StatusCode,
+    /// Under `application/graphql-response+json`, 422 instead of 400 for a well-formed
+    /// request that does not fit the schema: wrong parameters, validation, coercion.
+    /// GraphQL over HTTP's draft of August 2026 wants it; its audits before do not.
+    pub unprocessable_content: bool,
+    /// There too, 294 instead of 200 for data with errors beside them. The same draft
+    /// wants it; not every proxy lets it through.
+    pub partial_success: bool,
     /// What `/metrics` shows; `None`: there is no such page.
     pub metrics: Option<Metrics>,
     /// Whether `/metrics` answers without a token.
@@ -92,8 +85,8 @@ impl HttpSettings {
             graphql: GraphqlSettings::default(),
             socket: SocketSettings::default(),
             sockets: Arc::default(),
-            invalid_status: StatusCode::BAD_REQUEST,
-            partial_status: StatusCode::OK,
+            unprocessable_content: false,
+            partial_success: false,
             metrics: None,
             metrics_public: true,
             ambient,

@@ -10,11 +10,11 @@ use super::stand::{Answer, Ask, Stand};
 const LISTED: &str = "query Who($skip: Boolean! = false) { viewer { __typename person @skip(if: $skip) } }";
 const INTROSPECTION: &str = "{ __schema { queryType { name } } }";
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }
 
-fn listed(texts: &[&str]) -> Arc<Documents> {
+pub fn listed(texts: &[&str]) -> Arc<Documents> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("documents.json");
     let list: BTreeMap<String, &str> = texts.iter().map(|t| (sha256(t), *t)).collect();

@@ -122,8 +122,8 @@ fn statuses_of_the_newer_draft_are_given_where_they_are_asked_for() {
     let stand = Stand::with(
         |_| {},
         |s| {
-            s.invalid_status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
-            s.partial_status = ledgerline::api::http::partial_success();
+            s.unprocessable_content = true;
+            s.partial_success = true;
         },
     );
     let token = stand.token(&[Role::Reader]);

@@ -1,5 +1,6 @@
 //! Subscriptions and other operations over WebSocket, against a real server.
 mod client;
+mod documents;
 mod feed;
 mod protocol;
 mod restart;
