@@ -18,7 +18,7 @@ pub fn authorization_matrix_markdown() -> String {
         "# Who may do what\n\
          \n\
          Made from the code (`RENEW=1 cargo test` writes it anew); do not edit. Roles only permit: several are their union. \
-         Each right ends at the token's scope of namespaces and at its expiry.\n\
+         Each right ends at the token's expiry, and that to send also at its scope of namespaces (reading does not look at the scope yet).\n\
          \n| action |",
     );
     for role in Role::ALL {

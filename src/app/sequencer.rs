@@ -27,10 +27,6 @@ const BATCH_MAX: usize = 1_024;
 /// How often the committer looks again while fewer have come than are known to
 /// be on their way. No timer: it yields.
 const GATHER_LOOKS: usize = 20;
-/// A commit of this length or more is taken to wait for its disk.
-const SLOW_COMMIT: Duration = Duration::from_millis(1);
-/// How long the committer waits, at most, for those whom a slow commit has just answered.
-const LINGER_MAX: Duration = Duration::from_micros(500);
 /// The oldest entry without a checkpoint waits at most this long (the contract
 /// says one second).
 const CHECKPOINT_AFTER: Duration = Duration::from_millis(400);
@@ -64,7 +60,7 @@ impl Sequencer {
         let (queue, jobs) = sync_channel(queue_max.max(1));
         let active = Arc::new(AtomicUsize::new(0));
         let stop = watch::Sender::new(false);
-        let committer = Committing { writer, clock, jobs, active: active.clone(), stop: stop.clone(), last: (0, Duration::ZERO) };
+        let committer = Committing { writer, clock, jobs, active: active.clone(), stop: stop.clone() };
         let thread = std::thread::Builder::new().name("sequencer".into()).spawn(move || committer.run())?;
         Ok(Self { queue: Mutex::new(Some(queue)), active, stop, thread: Mutex::new(Some(thread)) })
     }
@@ -176,8 +172,6 @@ struct Committing {
     jobs: Receiver<Job>,
     active: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
-    /// Of the last commit: how many acts, and how long it took.
-    last: (usize, Duration),
 }
 
 type Waiting = Vec<oneshot::Sender<Result<Committed, Failed>>>;
@@ -233,44 +227,23 @@ impl Committing {
         };
         let mut taken = take(first);
         let mut looks = 0;
-        let mut linger = None;
         while taken < BATCH_MAX {
-            let job = match self.jobs.try_recv() {
-                Ok(job) => Some(job),
+            match self.jobs.try_recv() {
+                Ok(job) => taken = take(job),
                 Err(_) if looks < GATHER_LOOKS && taken < self.active.load(Ordering::Relaxed) => {
                     looks += 1;
                     std::thread::yield_now();
-                    continue;
                 }
-                Err(_) => {
-                    let (hoped, until) = *linger.get_or_insert_with(|| self.linger(taken));
-                    let left = until.saturating_duration_since(Instant::now());
-                    if taken < hoped { self.jobs.recv_timeout(left).ok() } else { None }
-                }
-            };
-            match job {
-                Some(job) => taken = take(job),
-                None => break,
+                Err(_) => break,
             }
         }
         (acts, waiting, publish)
-    }
-
-    /// How many acts are worth waiting for, and until when: where a commit waits
-    /// for its disk, clients that send one event after the other fall into two
-    /// halves that take turns, unless the answered ones are let catch up. It costs
-    /// whoever waits already at most a sixteenth of a commit.
-    fn linger(&self, taken: usize) -> (usize, Instant) {
-        let (answered, took) = self.last;
-        let patience = if took < SLOW_COMMIT { Duration::ZERO } else { (took / 16).min(LINGER_MAX) };
-        (taken + answered, Instant::now() + patience)
     }
 
     fn commit(&mut self, acts: Vec<Act>, waiting: Waiting) -> bool {
         let started = Instant::now();
         let size = acts.len();
         let done = self.writer.commit(acts, self.clock.now());
-        self.last = (size, started.elapsed());
         metrics::histogram!(crate::telemetry::name::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
         metrics::histogram!(crate::telemetry::name::COMMIT_ENTRIES).record(size as f64);
         match done {

@@ -88,7 +88,6 @@ pub struct Walk {
     pub depth: u32,
     pub nodes_max: usize,
     pub per_node_max: usize,
-
     pub include_deleted: bool,
     pub include_self_loops: bool,
     pub as_of: AsOf,

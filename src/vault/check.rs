@@ -48,10 +48,9 @@ impl Vault {
         }
         let rows = self.store.identifiers_of(handles)?;
         let ids: Vec<KeyId> = rows.iter().map(|row| row.key).collect();
-        let destroyed = self.store.destroyed(&ids)?;
-        for ((row, key), destroyed) in rows.iter().zip(self.keys(&ids)?).zip(destroyed) {
+        for (row, key) in rows.iter().zip(self.keys(&ids)?) {
             let Some(key) = key else {
-                if destroyed {
+                if self.was_destroyed(row.key)? {
                     continue;
                 }
                 return wrong(

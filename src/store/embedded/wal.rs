@@ -40,28 +40,46 @@ impl WalMover {
 }
 
 fn run(db: &Connection, shared: &Shared, stopped: &Receiver<()>) {
-    let mut seen = 0;
+    let mut seen = (0, 0);
     loop {
         match stopped.recv_timeout(EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        let size = shared.head().size;
-        if size == seen || shared.stopped() {
+        // Both, for a checkpoint is a commit too: one that comes while the log is
+        // moved keeps the database unsynced, and no entry may follow it for long.
+        let committed = (shared.head().size, shared.checkpoint().size);
+        if committed == seen || shared.stopped() {
             continue;
         }
-        seen = size;
         // A failed sync here means that pages may be lost that the log no longer holds.
-        match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            Ok(()) => {}
-            Err(rusqlite::Error::SqliteFailure(e, _))
-                if e.code == rusqlite::ErrorCode::DatabaseBusy || e.code == rusqlite::ErrorCode::DatabaseLocked => {}
+        match move_all(db) {
+            Ok(true) => seen = committed,
+            // Somebody was in the way; the next look tries again.
+            Ok(false) => {}
             Err(e) => {
                 tracing::error!(error = %e, "the write-ahead log could not be moved into the database; nothing more is written");
                 shared.stop();
                 return;
             }
         }
+    }
+}
+
+/// Moves what can be moved without waiting, and says whether that was all: a
+/// reader of an older state keeps the rest in the log.
+fn move_all(db: &Connection) -> rusqlite::Result<bool> {
+    let moved = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |r| {
+        let (busy, frames, moved): (bool, i64, i64) = (r.get(0)?, r.get(1)?, r.get(2)?);
+        Ok(!busy && frames == moved)
+    });
+    match moved {
+        Err(rusqlite::Error::SqliteFailure(e, _))
+            if e.code == rusqlite::ErrorCode::DatabaseBusy || e.code == rusqlite::ErrorCode::DatabaseLocked =>
+        {
+            Ok(false)
+        }
+        moved => moved,
     }
 }
 
@@ -73,5 +91,26 @@ impl Drop for WalMover {
         {
             tracing::error!("the thread that moves the write-ahead log panicked");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reader_keeps_in_the_log_is_left_to_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Connection::open(folder.path().join("main.db")).unwrap();
+        let (writer, reader, mover) = (open(), open(), open());
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a); INSERT INTO t VALUES (1)")
+            .unwrap();
+        assert!(move_all(&mover).unwrap());
+        reader.execute_batch("BEGIN; SELECT a FROM t").unwrap();
+        writer.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        assert!(!move_all(&mover).unwrap(), "the reader still needs what the database holds");
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(move_all(&mover).unwrap());
     }
 }

@@ -192,6 +192,8 @@ const FOUND: &[(Phase, Fault)] = &[
     // The close synced again what could not be synced.
     (Phase::FirstStart, Fault { call: Call::Sync, nth: 5, form: Form::Lost, error: Error::Io }),
     (Phase::FirstStart, Fault { call: Call::Sync, nth: 14, form: Form::Lost, error: Error::Io }),
+    // The image of a start that failed at the vault lacked the log, which it had not opened.
+    (Phase::Recovery, Fault { call: Call::Write, nth: 0, form: Form::Lost, error: Error::Io }),
     // A restart told of what was in the page cache alone.
     (Phase::Recovery, Fault { call: Call::Sync, nth: 9, form: Form::Lost, error: Error::NoSpace }),
     (Phase::Recovery, Fault { call: Call::Sync, nth: 18, form: Form::Lost, error: Error::NoSpace }),

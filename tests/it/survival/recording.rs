@@ -305,6 +305,10 @@ impl Recorder {
             }
             disk.insert(&file.path, Some(file.content(at, &mut fates)));
         }
+        // What was there and was never opened is as it was.
+        for path in log.there.iter().filter(|path| path.is_file() && log.files.iter().all(|f| f.path != **path)) {
+            fs::copy(path, folder.join(path.file_name().unwrap())).unwrap();
+        }
         for (path, content) in disk {
             if let Some(content) = content {
                 fs::write(folder.join(path.file_name().unwrap()), content).unwrap();
