@@ -39,6 +39,10 @@ macro_rules! actions {
 actions! {
     #[doc = "Send lineage events."]
     IngestEvent: [Producer, Engineer];
+    #[doc = "Register artifacts and their versions, set owners and tags, declare flows."]
+    DeclareCatalog: [Engineer];
+    #[doc = "Correct: end declared flows, retire artifacts."]
+    CorrectCatalog: [Engineer];
     #[doc = "Read and search artifacts, jobs, runs, schemas, owners' handles and tags."]
     ReadCatalog: [Engineer, Reader, Auditor];
     #[doc = "Walk lineage, count it, find paths."]
@@ -82,7 +86,7 @@ mod tests {
     fn auditors_write_nothing_and_see_no_person() {
         for action in Action::ALL {
             let permitted = action.permitted_to().contains(Auditor);
-            let writes = matches!(action, Action::IngestEvent | Action::ManageTokens);
+            let writes = matches!(action, Action::IngestEvent | Action::DeclareCatalog | Action::CorrectCatalog | Action::ManageTokens);
             assert_eq!(permitted, !writes && *action != Action::ReadPerson, "{action:?}");
         }
     }

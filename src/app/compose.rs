@@ -177,6 +177,7 @@ impl App {
             identity: IngestIdentity::new(secret),
             refusals: Refusals::default(),
             search: Search::over(searched),
+            declaring: tokio::sync::Mutex::new(()),
             ledger_public: match config.ledger.public {
                 PublicLedger::None => LedgerPublic::None,
                 PublicLedger::Checkpoint => LedgerPublic::Checkpoint,

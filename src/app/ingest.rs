@@ -49,6 +49,18 @@ impl IngestIdentity {
         Self { secret, duplicates }
     }
 
+    /// An `Idempotency-Key` of an actor for one mutation of a request.
+    pub(super) fn retry_key(&self, actor: Handle, parts: &[&[u8]]) -> Digest {
+        let mut mac = self.duplicates.clone();
+        mac.update(b"ledgerline/retry/v1\n");
+        mac.update(&actor.0);
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
     /// The same event from the same source has the same key.
     pub(super) fn duplicate_key(&self, source: &Source, time: Micros, digest: &Digest) -> DuplicateKey {
         let mut mac = self.duplicates.clone();
@@ -186,7 +198,8 @@ impl App {
             .iter()
             .map(|w| IngestWarning { code: w.code, pointer: w.pointer.clone(), message: w.message.clone() })
             .collect();
-        let act = self.seal(by, now, reading.canonical_digest(), cut).map_err(|e| self.vault_error(e))?;
+        let duplicate = self.identity.duplicate_key(&source, cut.assertion.time, reading.canonical_digest());
+        let act = self.seal(by, now, Some(duplicate), cut).map_err(|e| self.vault_error(e))?;
         Ok((act, warnings))
     }
 
@@ -205,7 +218,7 @@ impl App {
 
     /// One handle for each value that names a person; new ones are durable in
     /// the vault before the entry that needs them.
-    fn handles(&self, by: &Principal, people: &[PersonValue<'_>]) -> Result<Vec<Handle>, AppError> {
+    pub(super) fn handles(&self, by: &Principal, people: &[PersonValue<'_>]) -> Result<Vec<Handle>, AppError> {
         if people.is_empty() {
             return Ok(Vec::new());
         }
@@ -213,8 +226,7 @@ impl App {
         self.vault.handles_for(&identifiers).map_err(|e| self.vault_error(e))
     }
 
-    /// `received`: SHA-256 of the canonical event as it came, people's values and all.
-    fn seal(&self, by: &Principal, now: Micros, received: &Digest, cut: Cut<'_>) -> Result<Act, VaultError> {
+    pub(super) fn seal(&self, by: &Principal, now: Micros, duplicate: Option<DuplicateKey>, cut: Cut<'_>) -> Result<Act, VaultError> {
         let Cut { assertion, core, rest, blobs, people, shape, prefix } = cut;
         let mut random = [0; 10];
         self.ambient.entropy.fill(&mut random);
@@ -228,16 +240,16 @@ impl App {
             let number = u32::try_from(i + 2).map_err(|_| VaultError::BadClass)?;
             parts.push(self.seal_part(id, number, PartClass::Person, scope, &p.bytes, None)?);
         }
-        let event_type = match assertion.subject {
-            Subject::Run { .. } => "openlineage.run.v1",
-            Subject::Job => "openlineage.job.v1",
-            Subject::Dataset => "openlineage.dataset.v1",
+        let event_type = match (&assertion.declared, &assertion.subject) {
+            (Some(declared), _) => declared.act.event_type(),
+            (None, Subject::Run { .. }) => "openlineage.run.v1",
+            (None, Subject::Job) => "openlineage.job.v1",
+            (None, Subject::Dataset) => "openlineage.dataset.v1",
         };
         let shape = match self.store.shape(&shape) {
             Some(known) => Shape::Known(known),
             None => Shape::New(Box::new(self.new_shape(shape, &prefix, &blobs, &assertion)?)),
         };
-        let duplicate = self.identity.duplicate_key(&assertion.source, assertion.time, received);
         let ids = self.ids(&assertion);
         Ok(Act {
             id,
@@ -246,7 +258,7 @@ impl App {
             actor: Some(by.actor),
             parts,
             concerns: by.person.then_some(by.actor).into_iter().collect(),
-            duplicate: Some(duplicate),
+            duplicate,
             change: Change::Lineage(Box::new(LineageChange { assertion, ids, shape })),
         })
     }
@@ -324,7 +336,7 @@ pub(super) fn entity_ids(secret: &InstallationSecret, a: &Assertion) -> EntityId
         job: a.job.as_ref().map(|j| job(&j.name)),
         inputs: a.inputs.iter().flatten().map(dataset).collect(),
         outputs: a.outputs.iter().flatten().map(dataset).collect(),
-        dataset: a.dataset.as_ref().map(dataset),
+        dataset: a.dataset.as_ref().map(|e| secret.node_id(a.dataset_kind(), &e.name)),
         parent_job: a.parent.as_ref().map(|p| job(&p.job)),
         root_job: a.root.as_ref().map(|p| job(&p.job)),
     }
@@ -378,7 +390,7 @@ fn too_large(found: usize, max: usize) -> AppError {
     AppError::new(Code::TooLarge, format!("the body has {found} bytes, at most {max} are taken"))
 }
 
-fn refused(r: openlineage::Refusal) -> AppError {
+pub(super) fn refused(r: openlineage::Refusal) -> AppError {
     let code = if r.kind == RefusalKind::TooLarge { Code::TooLarge } else { Code::BadUserInput };
     AppError { malformed: r.kind == RefusalKind::Malformed, ..AppError::new(code, r.message).at(r.pointer) }
 }

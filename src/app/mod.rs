@@ -1,6 +1,7 @@
 //! Use cases: authorize → decide → commit with its event. The one place where
 //! the parts meet; knows neither HTTP nor GraphQL nor which store it has.
 pub mod compose;
+pub mod declare;
 mod error;
 pub mod ingest;
 pub mod ledger_access;
@@ -79,6 +80,8 @@ pub struct App {
     pub(crate) ledger_public: ledger_access::LedgerPublic,
     pub(crate) refusals: refusals::Refusals,
     pub(crate) search: search::Search,
+    /// Declarations decide one after the other, each on what the one before left.
+    pub(crate) declaring: tokio::sync::Mutex<()>,
 }
 
 /// An error and everything behind it, for the log.

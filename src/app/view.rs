@@ -14,7 +14,7 @@ use super::{App, AppError, Code};
 use crate::{
     access::{Action, Attributes, Principal, decide},
     domain::{
-        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts, VersionFacts},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, Collapse, Direction, FlowAssertion, FlowVersion, Level, NodeKey},
         time::Micros,
@@ -155,6 +155,12 @@ impl View {
     pub async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, AppError> {
         self.require(Action::ReadCatalog)?;
         Ok(self.snapshot.runs_of_jobs(jobs, limit, as_of).await?)
+    }
+
+    /// The latest versions of artifacts' definitions, newest first.
+    pub async fn versions(&self, artifacts: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<VersionFacts>>, AppError> {
+        self.require(Action::ReadCatalog)?;
+        Ok(self.snapshot.versions(artifacts, limit, as_of).await?)
     }
 
     pub async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, AppError> {

@@ -1,6 +1,6 @@
 //! What one lineage event asserts, in the domain's own words: the input of every
 //! decision, and what the `core` part of its entry can be read back into.
-use super::{id::Handle, name::Name, source::Source, time::Micros};
+use super::{declared::Declared, id::Handle, kind::ArtifactKind, name::Name, source::Source, time::Micros};
 
 /// SHA-256 of some bytes.
 pub type Digest = [u8; 32];
@@ -79,9 +79,17 @@ pub struct Assertion {
     pub root: Option<ParentRun>,
     pub nominal_start: Option<Micros>,
     pub nominal_end: Option<Micros>,
+    /// Stated through the API rather than by an integration's event.
+    pub declared: Option<Declared>,
 }
 
 impl Assertion {
+    /// What `dataset` is: an OpenLineage event knows datasets alone there.
+    #[must_use]
+    pub fn dataset_kind(&self) -> ArtifactKind {
+        self.declared.as_ref().map_or(ArtifactKind::Dataset, |d| d.kind)
+    }
+
     /// Decides between equal times: design-time events 0, then by run state.
     #[must_use]
     pub const fn rank(&self) -> u8 {

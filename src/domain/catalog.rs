@@ -65,6 +65,26 @@ pub struct FacetFacts {
     pub bytes: Option<Arc<[u8]>>,
 }
 
+/// A version of an artifact's definition.
+#[derive(Clone, Debug)]
+pub struct VersionFacts {
+    /// SHA-256 of the definition's canonical JSON (RFC 8785).
+    pub hash: Digest,
+    pub valid_from: Micros,
+    pub valid_until: Micros,
+    /// The entry that recorded it.
+    pub entry: EntryIndex,
+    /// The definition; `None` when it is destroyed.
+    pub definition: Option<Arc<[u8]>>,
+}
+
+/// The datasets that a job is declared to read and to write.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct DeclaredFlows {
+    pub inputs: Vec<Name>,
+    pub outputs: Vec<Name>,
+}
+
 /// Somebody responsible for an artifact, by handle.
 #[derive(Clone, Debug)]
 pub struct OwnerFacts {

@@ -49,6 +49,12 @@ impl ArtifactKind {
         Self::ALL.into_iter().find(|k| *k as u8 == n)
     }
 
+    /// The kind of a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.word() == word)
+    }
+
     /// The word that goes into ids (lower case, stable for ever).
     #[must_use]
     pub const fn word(self) -> &'static str {

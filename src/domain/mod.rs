@@ -4,6 +4,8 @@ pub mod assertion;
 pub mod canonical_json;
 pub mod catalog;
 pub mod counts;
+pub mod declared;
+pub mod difference;
 pub mod entry;
 pub mod flow;
 pub mod history;

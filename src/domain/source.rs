@@ -16,9 +16,13 @@ impl Source {
         Self { integration: integration.into(), producer: without_versions(producer).into() }
     }
 
-    /// How a source is shown: `integration producer`.
+    /// How a source is shown: `integration producer`, or `declared`.
     #[must_use]
     pub fn label(&self) -> String {
+        if self.integration.is_empty() {
+            // A declaration: no integration says it.
+            return self.producer.to_string();
+        }
         format!("{} {}", self.integration, self.producer)
     }
 }

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use self::write::DuplicateKey;
+
 use crate::{
     domain::{
         assertion::Digest,
-        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, DeclaredFlows, EntryFacts, EntryPage, RunFacts, VersionFacts},
         counts::WalkCounts,
         entry::part::PartClass,
         history::{ArtifactChange, FacetVersion},
@@ -161,6 +163,12 @@ pub trait Snapshot: Send + Sync {
     async fn runs_of_jobs(&self, jobs: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError>;
     /// The latest runs that read or wrote each dataset, newest start first.
     async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError>;
+    /// The latest versions of artifacts' declared definitions that began by the instant, newest first.
+    async fn versions(&self, artifacts: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<VersionFacts>>, StoreError>;
+    /// The datasets that a job is declared to read and to write, as they stand.
+    async fn declared_flows(&self, job: NodeId) -> Result<DeclaredFlows, StoreError>;
+    /// The entry that has a row in the duplicate index.
+    async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError>;
     /// The walk, natively.
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError>;
     /// Several walks, each by itself.

@@ -48,6 +48,16 @@ pub struct DuplicateKey {
     pub hmac: [u8; 16],
 }
 
+impl DuplicateKey {
+    /// The row of an `Idempotency-Key`: it has no time, a retry comes when it comes.
+    #[must_use]
+    pub fn of_retry(key: &Digest) -> Self {
+        let mut hmac = [0; 16];
+        hmac.iter_mut().zip(key).for_each(|(h, k)| *h = *k);
+        Self { millis: i64::MIN, hmac }
+    }
+}
+
 /// What an act does to the graph.
 #[derive(Debug)]
 pub enum Change {

@@ -170,7 +170,9 @@ fn everything_that_is_written_has_a_published_schema_and_keeps_to_it() {
         assert_eq!(core["type"], kind);
         written.insert(kind);
     }
-    assert_eq!(written, published.keys().cloned().collect(), "every type is written here, so that every schema is tried");
+    // Declarations are tried by `api::declare`, each with its mutation.
+    let here = published.keys().filter(|kind| !kind.starts_with("catalog.")).cloned().collect();
+    assert_eq!(written, here, "every type is written here, so that every schema is tried");
     assert_eq!(types_in_source(), written, "a new type of event needs a schema, and a line above");
 }
 

@@ -11,7 +11,7 @@ use ledgerline::{
     app::compose::Backend,
     domain::{
         assertion::Digest,
-        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, DeclaredFlows, EntryFacts, EntryPage, RunFacts, VersionFacts},
         counts::WalkCounts,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
@@ -21,7 +21,7 @@ use ledgerline::{
         time::Micros,
     },
     ledger::Hash,
-    store::{Changed, Head, PublishedCheckpoint, Readable, Snapshot, Store, StoreError},
+    store::{Changed, Head, PublishedCheckpoint, Readable, Snapshot, Store, StoreError, write::DuplicateKey},
 };
 use serde_json::{Value, json};
 
@@ -144,6 +144,18 @@ impl Snapshot for CountingView {
     async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
         self.calls.note("runs_of_datasets");
         self.inner.runs_of_datasets(datasets, limit, as_of).await
+    }
+    async fn versions(&self, artifacts: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<VersionFacts>>, StoreError> {
+        self.calls.note("versions");
+        self.inner.versions(artifacts, limit, as_of).await
+    }
+    async fn declared_flows(&self, job: NodeId) -> Result<DeclaredFlows, StoreError> {
+        self.calls.note("declared_flows");
+        self.inner.declared_flows(job).await
+    }
+    async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError> {
+        self.calls.note("duplicate");
+        self.inner.duplicate(key).await
     }
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {
         self.calls.note("walk");

@@ -19,7 +19,7 @@ use crate::{
     access::Principal,
     app::{App, AppError, Code, View, ledger_access::InclusionProofFacts},
     domain::{
-        catalog::{ArtifactFacts, EntryFacts, RunFacts},
+        catalog::{ArtifactFacts, EntryFacts, RunFacts, VersionFacts},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey},
         time::Micros,
@@ -31,6 +31,8 @@ pub struct RequestContext {
     pub app: Arc<App>,
     pub principal: Arc<Principal>,
     pub cursor_key: CursorKey,
+    /// The request's `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
     /// The answer must stand on at least so many entries.
     min_size: Option<EntryIndex>,
     /// Taken when first needed: mutations and introspection need none.
@@ -46,7 +48,7 @@ pub struct Reading {
 impl RequestContext {
     #[must_use]
     pub fn new(app: Arc<App>, principal: Arc<Principal>, cursor_key: CursorKey, min_size: Option<EntryIndex>) -> Self {
-        Self { app, principal, cursor_key, min_size, reading: OnceCell::new() }
+        Self { app, principal, cursor_key, idempotency_key: None, min_size, reading: OnceCell::new() }
     }
 
     /// The request's one view of the store.
@@ -98,6 +100,8 @@ struct RunAt(At, Box<str>);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct RunsOfAt(At, usize, NodeId);
 #[derive(Clone, PartialEq, Eq, Hash)]
+struct VersionsAt(At, usize, NodeId);
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct EntryAt(EntryIndex);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ShownAt(EntryIndex);
@@ -136,6 +140,11 @@ impl Reading {
     /// The latest runs of a job.
     pub async fn runs_of(&self, job: NodeId, limit: usize, as_of: AsOf) -> Result<Vec<Arc<RunFacts>>> {
         Ok(self.loader.load_one(RunsOfAt(at(as_of), limit, job)).await?.unwrap_or_default())
+    }
+
+    /// The latest versions of an artifact's definition, newest first.
+    pub async fn versions(&self, artifact: NodeId, limit: usize, as_of: AsOf) -> Result<Vec<Arc<VersionFacts>>> {
+        Ok(self.loader.load_one(VersionsAt(at(as_of), limit, artifact)).await?.unwrap_or_default())
     }
 
     /// An entry.
@@ -223,6 +232,21 @@ impl Loader<RunsOfAt> for Batches {
         for ((at, limit), jobs) in groups(keys, |k| ((k.0, k.1), k.2)) {
             let runs = matched(jobs.len(), self.0.runs_of_jobs(&jobs, limit, as_of(at)).await?)?;
             found.extend(jobs.into_iter().zip(runs).map(|(job, r)| (RunsOfAt(at, limit, job), r.into_iter().map(Arc::new).collect())));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<VersionsAt> for Batches {
+    type Value = Vec<Arc<VersionFacts>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[VersionsAt]) -> Result<HashMap<VersionsAt, Self::Value>> {
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((at, limit), nodes) in groups(keys, |k| ((k.0, k.1), k.2)) {
+            let versions = matched(nodes.len(), self.0.versions(&nodes, limit, as_of(at)).await?)?;
+            let of = |(node, v): (NodeId, Vec<VersionFacts>)| (VersionsAt(at, limit, node), v.into_iter().map(Arc::new).collect());
+            found.extend(nodes.into_iter().zip(versions).map(of));
         }
         Ok(found)
     }

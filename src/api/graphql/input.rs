@@ -153,7 +153,7 @@ pub fn run_id(argument: &str, id: &str) -> Result<Box<str>> {
     Ok(text(argument, id.to_ascii_lowercase())?.into())
 }
 
-fn name(argument: &str, namespace: String, name: String) -> Result<DomainName> {
+pub(super) fn name(argument: &str, namespace: String, name: String) -> Result<DomainName> {
     // A namespace or name may be empty: some producers send that.
     if namespace.len() > NAME_BYTES_MAX || name.len() > NAME_BYTES_MAX {
         return Err(ApiError::input(argument, format!("a namespace or name is longer than {NAME_BYTES_MAX} bytes")));

@@ -2,6 +2,7 @@
 //! nothing of HTTP.
 pub mod context;
 pub mod cursor;
+pub mod declare;
 pub mod documents;
 pub mod error;
 pub mod events;
@@ -33,7 +34,7 @@ use self::{
 type Schema = Built<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation, Subscription)
+    Schema::build(Query, Mutation::default(), Subscription)
         .override_output_type_description::<Connection<String, Artifact>>("A page of artifacts.")
         .override_output_type_description::<Connection<String, types::change::ArtifactChange>>("A page of changes of an artifact.")
         .override_output_type_description::<Connection<String, LedgerEvent>>("A page of entries.")

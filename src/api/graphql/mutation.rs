@@ -1,6 +1,6 @@
 //! What can be done. Every act carries a reason and leaves an entry; a refusal
 //! that a caller can expect is data, not an error.
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
 
 use super::{
     context::request,
@@ -41,7 +41,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Parts what a caller can expect from what went wrong.
-    fn expected(e: AppError) -> Result<Self> {
+    pub(super) fn expected(e: AppError) -> Result<Self> {
         let code = match e.code {
             Code::BadUserInput => RefusalCode::BadUserInput,
             Code::NotFound => RefusalCode::NotFound,
@@ -108,11 +108,15 @@ pub struct RevokeTokenPayload {
 }
 
 /// The root of all acts.
-pub struct Mutation;
+#[derive(MergedObject, Default)]
+pub struct Mutation(TokenMutation, super::declare::CatalogMutation);
 
-/// The root of all acts.
+/// Acts on tokens.
+#[derive(Default)]
+pub struct TokenMutation;
+
 #[Object]
-impl Mutation {
+impl TokenMutation {
     /// Creates a token and shows its text, once.
     #[graphql(complexity = "50 + child_complexity")]
     async fn create_token(

@@ -16,6 +16,26 @@ pub fn json(bytes: &[u8]) -> Option<Json> {
     serde_json::from_slice(bytes).ok().map(async_graphql::Json)
 }
 
+/// A JSON object as input.
+#[derive(Clone, Debug)]
+pub struct JsonObject(pub serde_json::Map<String, serde_json::Value>);
+
+/// A JSON object, given as an object or as variables.
+#[Scalar(name = "JSONObject", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259#section-4")]
+impl ScalarType for JsonObject {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value.into_json() {
+            Ok(serde_json::Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(InputValueError::custom("not a JSON object")),
+            Err(e) => Err(InputValueError::custom(e)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(serde_json::Value::Object(self.0.clone())).unwrap_or_default()
+    }
+}
+
 /// An instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct DateTime(pub Micros);

@@ -17,6 +17,10 @@ use crate::{
 
 /// The size of the ledger that an answer stands on.
 pub const LEDGER_SIZE: &str = "ledger-size";
+/// Names a request, so that it can be sent again without being done again.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The longest such name.
+const KEY_BYTES_MAX: usize = 255;
 /// The least size that an answer must stand on.
 pub const LEDGER_MIN_SIZE: &str = "ledger-min-size";
 
@@ -171,6 +175,17 @@ pub fn not_found() -> Ready<Outcome> {
 /// 405 as JSON.
 pub fn not_allowed(allow: &'static str) -> Ready<Outcome> {
     ready(Outcome(Err(Failure::method(allow))))
+}
+
+/// What the header `Idempotency-Key` says.
+///
+/// # Errors
+/// 400 when it is there and no text, empty, too long, or given twice.
+pub fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
+    let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().ok().filter(|k| (1..=KEY_BYTES_MAX).contains(&k.len()) && values.next().is_none());
+    key.map(|k| Some(k.to_owned())).ok_or_else(|| Failure::malformed("the header `Idempotency-Key` is one text of 1 to 255 bytes"))
 }
 
 /// What the header `Ledger-Min-Size` asks for.

@@ -12,7 +12,7 @@ use async_graphql::{Response, Value};
 
 use super::{
     HttpSettings, Shared,
-    answer::{Failure, LEDGER_SIZE, correlation_id, min_size},
+    answer::{Failure, LEDGER_SIZE, correlation_id, idempotency_key, min_size},
     auth, body,
     media::{self, Media},
 };
@@ -92,7 +92,9 @@ async fn answer(request: &HttpRequest, payload: Payload, shared: &Shared, media:
     }
 
     // All operations of one request read the same state.
-    let context = Arc::new(RequestContext::new(app.clone(), principal, CursorKey::new(&app.key("cursors")), min));
+    let mut context = RequestContext::new(app.clone(), principal, CursorKey::new(&app.key("cursors")), min);
+    context.idempotency_key = idempotency_key(request)?;
+    let context = Arc::new(context);
     let permitted = |kind| match kind {
         Kind::Query => true,
         Kind::Mutation => !by_get,

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         assertion::Assertion,
         canonical_json,
+        declared::DeclaredAct,
         entry::{PartClass, commitment},
         id::{EntryIndex, Handle},
         time::Micros,
@@ -21,6 +22,7 @@ use crate::{
     store::{
         Readable,
         examine::{Blobs, Check, Finding, StoredEntry, StoredPartState},
+        write::DuplicateKey,
     },
 };
 
@@ -208,7 +210,13 @@ impl Checking<'_> {
     }
 
     fn duplicate(&mut self, a: &Assertion, digest: &crate::domain::assertion::Digest) -> Result<(), Finding> {
-        let key = self.of.identity.duplicate_key(&a.source, a.time, digest);
+        let key = match &a.declared {
+            None => self.of.identity.duplicate_key(&a.source, a.time, digest),
+            Some(declared) => match declared.retry {
+                Some(retry) => DuplicateKey::of_retry(&retry.key),
+                None => return Ok(()),
+            },
+        };
         let found = self.of.store.duplicates(&[key])?.pop().flatten();
         if found == Some(self.entry.index) {
             self.tally.duplicates += 1;
@@ -232,5 +240,5 @@ impl Checking<'_> {
 
 /// Whether an entry is about lineage.
 pub(super) fn is_lineage(entry: &StoredEntry) -> bool {
-    entry.event_type.starts_with("openlineage.")
+    entry.event_type.starts_with("openlineage.") || DeclaredAct::of(&entry.event_type).is_some()
 }

@@ -1,5 +1,6 @@
 //! The `core` part: an [`Assertion`] as RFC 8785 JSON and back. Its members have a
-//! published schema, `seeds/schemas/openlineage.{run,job,dataset}.v1.json`.
+//! published schema, `seeds/schemas/openlineage.{run,job,dataset}.v1.json`; those of
+//! declarations `seeds/schemas/catalog.*.json`.
 use std::ops::Range;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,7 +11,9 @@ use super::{
 };
 use crate::domain::{
     assertion::{Assertion, Digest, Entity, FacetRef, Lifecycle, LifecycleChange, Owner, ParentRun, RunState, Subject},
+    declared::{Declared, DeclaredAct, Retry},
     id::Handle,
+    kind::ArtifactKind,
     name::Name,
     source::Source,
     time::Micros,
@@ -53,10 +56,23 @@ pub(super) fn write(a: &Assertion, actor: Option<Handle>) -> Written {
     if let Subject::Run { state, .. } = &a.subject {
         w.member("eventType", state.word());
     }
+    let declared = a.declared.as_ref();
+    if let Some(retry) = declared.and_then(|d| d.retry) {
+        w.key("idempotency");
+        w.open(b'{');
+        w.key("key");
+        w.varying(|w| w.digest(&retry.key));
+        w.key("request");
+        w.varying(|w| w.digest(&retry.request));
+        w.close(b'}');
+    }
     w.side("inputs", a.inputs.as_deref());
     if let Some(job) = &a.job {
         w.key("job");
         w.entity(job);
+    }
+    if let Some(d) = declared.filter(|d| !d.act.is_about_flows()) {
+        w.member("kind", d.kind.word());
     }
     if a.nominal_start.is_some() || a.nominal_end.is_some() {
         w.key("nominal");
@@ -70,7 +86,15 @@ pub(super) fn write(a: &Assertion, actor: Option<Handle>) -> Written {
         w.close(b'}');
     }
     w.side("outputs", a.outputs.as_deref());
+    if let Some(owner) = declared.and_then(|d| d.owner) {
+        w.key("owner");
+        w.varying(|w| w.text(&owner.text()));
+    }
     w.parent("parent", a.parent.as_ref());
+    if let Some(at) = declared.and_then(|d| d.review_at) {
+        w.key("reviewAt");
+        w.varying(|w| w.text(&at.rfc3339()));
+    }
     w.parent("root", a.root.as_ref());
     if let Subject::Run { run_id, .. } = &a.subject {
         w.key("runId");
@@ -85,10 +109,11 @@ pub(super) fn write(a: &Assertion, actor: Option<Handle>) -> Written {
     w.varying(|w| w.text(&a.time.rfc3339()));
     w.member(
         "type",
-        match a.subject {
-            Subject::Run { .. } => RUN,
-            Subject::Job => JOB,
-            Subject::Dataset => DATASET,
+        match (declared, &a.subject) {
+            (Some(d), _) => d.act.event_type(),
+            (None, Subject::Run { .. }) => RUN,
+            (None, Subject::Job) => JOB,
+            (None, Subject::Dataset) => DATASET,
         },
     );
     w.close(b'}');
@@ -248,13 +273,17 @@ pub fn read_core(core: &[u8]) -> Result<Assertion, CoreError> {
     let doc = Doc::scan(core).map_err(|r| CoreError { pointer: r.pointer, what: "malformed JSON" })?;
     let r = Reader { doc: &doc };
     let text = |member| r.text(0, member);
-    let subject = match text("type")?.as_ref() {
+    let event_type = text("type")?;
+    let declared = DeclaredAct::of(&event_type).map(|act| r.declared(act)).transpose()?;
+    let subject = match event_type.as_ref() {
         RUN => {
             let state = RunState::from_word(&text("eventType")?).ok_or_else(|| r.error(0, "eventType", "an unknown run state"))?;
             Subject::Run { run_id: text("runId")?, state }
         }
         JOB => Subject::Job,
         DATASET => Subject::Dataset,
+        _ if declared.as_ref().is_some_and(|d| d.act.is_about_flows()) => Subject::Job,
+        _ if declared.is_some() => Subject::Dataset,
         _ => return Err(r.error(0, "type", "an unknown type")),
     };
     let entity = |member| doc.get(0, member).map(|id| r.entity(id)).transpose();
@@ -274,6 +303,7 @@ pub fn read_core(core: &[u8]) -> Result<Assertion, CoreError> {
         root: doc.get(0, "root").map(|id| r.parent(id)).transpose()?,
         nominal_start: nominal("start")?,
         nominal_end: nominal("end")?,
+        declared,
     })
 }
 
@@ -315,6 +345,23 @@ impl Reader<'_, '_> {
 
     fn flag(&self, object: Id, member: &str) -> bool {
         self.doc.get(object, member).is_some_and(|id| self.doc.kind(id) == Kind::True)
+    }
+
+    fn declared(&self, act: DeclaredAct) -> Result<Declared, CoreError> {
+        let optional = |member| self.doc.get(0, member);
+        let kind = match act.is_about_flows() {
+            true => ArtifactKind::Dataset,
+            false => ArtifactKind::from_word(&self.text(0, "kind")?).ok_or_else(|| self.error(0, "kind", "an unknown kind"))?,
+        };
+        let retry = |id| Ok(Retry { key: self.digest(id, "key")?, request: self.digest(id, "request")? });
+        let handle = |_| Handle::parse(&self.text(0, "owner")?).ok_or_else(|| self.error(0, "owner", "not a handle"));
+        Ok(Declared {
+            act,
+            kind,
+            retry: optional("idempotency").map(retry).transpose()?,
+            owner: optional("owner").map(handle).transpose()?,
+            review_at: optional("reviewAt").map(|_| self.time(0, "reviewAt")).transpose()?,
+        })
     }
 
     fn name(&self, object: Id) -> Result<Name, CoreError> {
@@ -381,6 +428,7 @@ mod tests {
             root: None,
             nominal_start: None,
             nominal_end: Some(Micros(-1)),
+            declared: None,
         }
     }
 
@@ -395,6 +443,21 @@ mod tests {
         assert_eq!(read_core(&written.bytes), Ok(a));
         let varying: Vec<&str> = written.varying.into_iter().map(|r| std::str::from_utf8(&written.bytes[r]).expect("UTF-8")).collect();
         assert_eq!(varying[1..], [r#""1969-12-31T23:59:59.999999Z""#, r#""r""#, r#""2023-11-14T22:13:20.000001Z""#]);
+    }
+
+    #[test]
+    fn declarations_come_back_with_what_they_say_beside() {
+        for act in DeclaredAct::ALL {
+            let flows = act.is_about_flows();
+            let kind = if flows { ArtifactKind::Dataset } else { ArtifactKind::Screen };
+            let retry = Some(Retry { key: [1; 32], request: [2; 32] });
+            let declared = Declared { act, kind, retry, owner: Some(Handle([3; 16])), review_at: Some(Micros(5)) };
+            let a = Assertion { declared: Some(declared), ..bare(if flows { Subject::Job } else { Subject::Dataset }) };
+            let written = write(&a, Some(Handle([7; 16])));
+            assert_eq!(read_core(&written.bytes), Ok(a));
+            let json: serde_json::Value = serde_json::from_slice(&written.bytes).expect("JSON");
+            assert_eq!(crate::domain::canonical_json::write(&json), written.bytes);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::domain::{
     assertion::{Assertion, Digest, Entity, FacetRef, Owner},
+    declared::Declared,
     id::Handle,
     name::Name,
     source::Source,
@@ -74,6 +75,15 @@ impl<'a> Reading<'a> {
     /// As [`Self::cut`].
     #[must_use]
     pub fn cut_by(&self, actor: Option<Handle>, source: &Source, handles: &[Handle]) -> Cut<'a> {
+        self.cut_as(None, actor, source, handles)
+    }
+
+    /// As [`Self::cut_by`], as a declaration rather than as an integration's event.
+    ///
+    /// # Panics
+    /// As [`Self::cut`].
+    #[must_use]
+    pub fn cut_as(&self, declared: Option<Declared>, actor: Option<Handle>, source: &Source, handles: &[Handle]) -> Cut<'a> {
         assert_eq!(handles.len(), self.people.len(), "one handle for each value that names a person");
         let substitutes: Vec<Substitute> =
             self.people.iter().zip(handles).map(|(p, handle)| Substitute { span: p.span.clone(), handle: *handle }).collect();
@@ -85,7 +95,8 @@ impl<'a> Reading<'a> {
             seen: FxHashSet::default(),
             varying: Vec::with_capacity(16),
         };
-        let assertion = cutter.assertion(self, source);
+        let mut assertion = cutter.assertion(self, source);
+        assertion.declared = declared;
         let people = cutter.people();
         cutter.vary(self);
         let Cutter { mut holes, mut varying, blobs, .. } = cutter;
@@ -133,6 +144,7 @@ impl Cutter<'_, '_> {
             root: run.and_then(|r| r.root.clone()),
             nominal_start: run.and_then(|r| r.nominal_start),
             nominal_end: run.and_then(|r| r.nominal_end),
+            declared: None,
         }
     }
 

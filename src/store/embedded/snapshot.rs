@@ -12,14 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     entries::leaf_of_row,
-    read::{Reader, Understood},
+    read::{Reader, Understood, declared},
     schema::backend,
     shared::Shared,
     tree::StoredTree,
 };
 use crate::{
     domain::{
-        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts},
+        catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, DeclaredFlows, EntryFacts, EntryPage, RunFacts, VersionFacts},
         counts::WalkCounts,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
@@ -28,7 +28,7 @@ use crate::{
         time::Micros,
     },
     ledger::{Hash, TreeError, TreeReader, push_entry},
-    store::{Head, Readable, Snapshot, StoreError},
+    store::{Head, Readable, Snapshot, StoreError, write::DuplicateKey},
     vault::Vault,
 };
 
@@ -194,6 +194,19 @@ impl Snapshot for EmbeddedSnapshot {
     async fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
         let datasets = datasets.to_vec();
         self.ask(move |r| r.runs_of_datasets(&datasets, limit, as_of)).await
+    }
+
+    async fn versions(&self, artifacts: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<VersionFacts>>, StoreError> {
+        let artifacts = artifacts.to_vec();
+        self.ask(move |r| artifacts.iter().map(|id| declared::versions(r, *id, limit, as_of)).collect()).await
+    }
+
+    async fn declared_flows(&self, job: NodeId) -> Result<DeclaredFlows, StoreError> {
+        self.ask(move |r| declared::flows(r, job)).await
+    }
+
+    async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError> {
+        self.ask(move |r| declared::duplicate(r, key)).await
     }
 
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError> {

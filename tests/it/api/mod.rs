@@ -2,6 +2,8 @@
 mod audits;
 mod auth;
 pub mod documents;
+mod declare;
+mod documents;
 mod events;
 mod graphql;
 mod ingest;

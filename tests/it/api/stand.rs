@@ -122,6 +122,13 @@ impl Stand {
         Self { world, base, agent, handle: handle.recv().unwrap(), thread: Some(thread) }
     }
 
+    /// Another server over the same folder.
+    pub fn restarted(self) -> Self {
+        self.world.app.drain();
+        let copy = crate::verify::folder::Folder::copy_of(self.world.path());
+        Self::over(World::of_folder(copy.into_dir()), |_| {})
+    }
+
     pub fn ask(&self, ask: Ask<'_>) -> Answer {
         let mut request = ureq::http::Request::builder().method(ask.method).uri(format!("{}{}", self.base, ask.path));
         for (name, value) in ask.headers {

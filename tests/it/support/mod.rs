@@ -50,6 +50,13 @@ impl World {
         Self { app, clock, folder, ambient }
     }
 
+    /// Over a folder that is there, an hour after noon.
+    pub fn of_folder(folder: tempfile::TempDir) -> Self {
+        let (ambient, clock) = Ambient::fixed(Micros(NOON.0 + 3_600_000_000), 11);
+        let app = App::open(folder.path(), &config(), ambient.clone()).unwrap();
+        Self { app, clock, folder, ambient }
+    }
+
     /// Stops and opens again.
     pub fn reopen(self) -> Self {
         let Self { app, clock, folder, ambient } = self;

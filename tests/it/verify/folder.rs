@@ -49,6 +49,10 @@ impl Folder {
         made.copy()
     }
 
+    pub fn into_dir(self) -> TempDir {
+        self.dir
+    }
+
     pub fn copy(&self) -> Self {
         Self::copy_of(self.path())
     }

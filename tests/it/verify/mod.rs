@@ -2,7 +2,7 @@
 //! found and named, and what a rebuild can repair it repairs.
 mod command;
 mod destroyed;
-mod folder;
+pub mod folder;
 mod rebuild;
 mod remote;
 mod shared_data;

@@ -20,6 +20,7 @@ use super::{
     quality::{self, QUALITY_RUNS_MAX, RunQuality},
     run::Run,
     run_statistics::RunStatistics,
+    versions::ArtifactVersion,
     viewer::{Permission, permitted},
 };
 use crate::{
@@ -251,6 +252,18 @@ impl Artifact {
             integration: read.integration.map(Into::into),
             job_type: read.job_type.map(Into::into),
         })
+    }
+
+    /// The versions of its definition that were recorded, newest first. Empty where nobody registered it.
+    #[graphql(complexity = "5 + price(Some(first), 10, RUNS_MAX, child_complexity)")]
+    async fn versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 10, desc = "How many at most; at most 100.")] first: i32,
+    ) -> Result<Vec<ArtifactVersion>> {
+        let first = size("first", first, RUNS_MAX)?;
+        let versions = reading(ctx).await?.versions(self.facts.key.artifact(), first + 1, self.as_of).await?;
+        Ok(ArtifactVersion::list(&versions, first))
     }
 
     /// The latest runs of a job, newest first; of anything else none.

@@ -16,6 +16,7 @@ pub mod run;
 pub mod run_statistics;
 pub mod search;
 pub mod token;
+pub mod versions;
 pub mod viewer;
 
 use async_graphql::{ID, SimpleObject};

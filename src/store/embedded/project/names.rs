@@ -137,7 +137,8 @@ impl Projector<'_> {
             .chain(a.outputs.iter().flatten().zip(&ids.outputs).map(|(e, id)| (Some(1), e, id)))
             .chain(a.dataset.iter().zip(ids.dataset.iter()).map(|(e, id)| (None, e, id)));
         for (side, entity, id) in datasets {
-            let no = self.node(ix, ArtifactKind::Dataset, *id, &entity.name)?;
+            let kind = if side.is_some() { ArtifactKind::Dataset } else { a.dataset_kind() };
+            let no = self.node(ix, kind, *id, &entity.name)?;
             match side {
                 Some(i) => {
                     if let Some(Some(side)) = sides.get_mut(i) {

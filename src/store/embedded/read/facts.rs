@@ -207,7 +207,7 @@ pub fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<Own
 
 /// A facet that lies in its entry's `rest` (it varies by run or names people),
 /// with handles in place of people's values.
-fn from_entry(reader: &Reader<'_>, node: NodeNo, name: &str, by: EntryIndex) -> Result<Option<Arc<[u8]>>, StoreError> {
+pub(super) fn from_entry(reader: &Reader<'_>, node: NodeNo, name: &str, by: EntryIndex) -> Result<Option<Arc<[u8]>>, StoreError> {
     let entries = reader.entries();
     let (Some(core), Some(fixed)) = (entries.core(by)?, reader.shared.topology.node(node)) else { return Ok(None) };
     let a = read_core(&core).map_err(|e| StoreError::Backend(Box::new(e)))?;
@@ -216,7 +216,8 @@ fn from_entry(reader: &Reader<'_>, node: NodeNo, name: &str, by: EntryIndex) -> 
     let mut places = Vec::new();
     places.extend(a.outputs.iter().flatten().enumerate().filter(|(_, e)| is_it(e)).map(|(i, _)| Place::Output(i)));
     places.extend(a.inputs.iter().flatten().enumerate().filter(|(_, e)| is_it(e)).map(|(i, _)| Place::Input(i)));
-    if fixed.kind == ArtifactKind::Job {
+    // A declaration speaks of a job as of any other artifact.
+    if fixed.kind == ArtifactKind::Job && a.job.is_some() {
         places = vec![Place::Job];
     } else if a.dataset.as_ref().is_some_and(is_it) {
         places.push(Place::Dataset);

@@ -2,6 +2,7 @@
 mod changes;
 pub(super) mod classes;
 mod dataset_runs;
+pub(super) mod declared;
 mod facts;
 mod fields;
 mod history;
