@@ -1,9 +1,8 @@
 //! The border: GraphQL and HTTP, over a real application and a real socket.
 mod audits;
 mod auth;
-pub mod documents;
 mod declare;
-mod documents;
+pub mod documents;
 mod events;
 mod graphql;
 mod ingest;
