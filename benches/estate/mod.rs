@@ -24,11 +24,11 @@ fn below(seed: u64, n: usize) -> usize {
     (((z ^ (z >> 31)) as u128 * n as u128) >> 64) as usize
 }
 
-fn dataset(layer: usize, i: usize) -> String {
+pub fn dataset(layer: usize, i: usize) -> String {
     format!("l{layer:03}.{}_{i:06}", WORDS[i % WORDS.len()])
 }
 
-fn column(c: usize) -> String {
+pub fn column(c: usize) -> String {
     format!("c{c:02}_{}", WORDS[c % WORDS.len()])
 }
 
