@@ -89,13 +89,14 @@ fn with_people(mut history: History) -> History {
 }
 
 impl Destruction {
-    /// Of the entries from `first` on, as far as the folder has them.
+    /// Of the entries from `first` on, as far as the folder has them. A facet may be
+    /// stored more than once (interned ones are not remembered over a restart).
     fn of(&self, folder: &Folder, first: u64, people: &[Handle]) {
         let db = folder.main();
         let list = |some: &BTreeSet<usize>, first: u64| some.iter().map(|i| (*i as u64 + first).to_string()).collect::<Vec<_>>().join(",");
         db.execute_batch(&format!(
             "UPDATE entry SET core = NULL WHERE ix IN ({}); UPDATE entry SET rest = NULL WHERE ix IN ({});
-             UPDATE blob SET sealed = NULL WHERE id IN ({});",
+             UPDATE blob SET sealed = NULL WHERE digest IN (SELECT digest FROM blob WHERE id IN ({}));",
             list(&self.cores, first),
             list(&self.rests, first),
             list(&self.blobs, 1),
