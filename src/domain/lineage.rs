@@ -150,6 +150,7 @@ pub struct FlowAssertion {
     pub valid_from: Micros,
     pub valid_until: Micros,
     pub recorded_from: EntryIndex,
+    /// None also when a later entry than the asked size took it back.
     pub recorded_until: Option<EntryIndex>,
     /// The entry that asserts it.
     pub entry: EntryIndex,

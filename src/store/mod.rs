@@ -175,7 +175,7 @@ pub trait Snapshot: Send + Sync {
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError>;
     /// How much walks would find.
     async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError>;
-    /// The claims behind edges.
+    /// The claims behind edges, as a ledger of `size` entries knows them.
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError>;
 
     /// Entries with their parts; what the caller may not read is `Forbidden`.

@@ -42,7 +42,7 @@ pub struct Folder {
     path: PathBuf,
     /// The database was not there before.
     pub new: bool,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -65,12 +65,20 @@ impl Folder {
             Err(fs::TryLockError::WouldBlock) => return Err(OpenFolderError::Locked),
             Err(fs::TryLockError::Error(e)) => return Err(e.into()),
         }
-        Ok(Self { path: path.to_owned(), new: !path.join("main.db").exists(), _lock: lock })
+        Ok(Self { path: path.to_owned(), new: !path.join("main.db").exists(), lock })
     }
 
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Folder {
+    /// Closing the file would not do: a process that this one is just starting holds
+    /// it, and with it the lock, until it executes.
+    fn drop(&mut self) {
+        self.lock.unlock().ok();
     }
 }
 

@@ -221,9 +221,9 @@ impl Snapshot for EmbeddedSnapshot {
         self.ask(move |r| walks.iter().map(|walk| r.walk_counts(walk)).collect()).await
     }
 
-    async fn flow_assertions(&self, flows: &[FlowVersion], _size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
+    async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
         let flows = flows.to_vec();
-        self.ask(move |r| r.flow_assertions(&flows)).await
+        self.ask(move |r| r.flow_assertions(&flows, size)).await
     }
 
     async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError> {

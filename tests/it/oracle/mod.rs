@@ -20,6 +20,7 @@ pub mod stream;
 pub mod world;
 
 mod agreement;
+mod destroyed;
 mod mirror;
 mod properties;
 mod sentences;

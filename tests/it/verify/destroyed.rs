@@ -12,7 +12,7 @@ use super::{folder::Folder, passes, rebuild, verify};
 use crate::support::NOON;
 
 /// The folder's vault, as the server would open it.
-fn vault(folder: &Folder) -> Vault {
+pub fn vault(folder: &Folder) -> Vault {
     let (ambient, _) = Ambient::fixed(NOON, 3);
     let keys = InstallationKeys::open(&folder.path().join("keys"), &GivenKeys::default(), false, &*ambient.entropy).unwrap();
     let store = VaultDb::open(&folder.path().join("vault.db")).unwrap();

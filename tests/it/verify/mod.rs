@@ -1,7 +1,7 @@
 //! `verify` and `rebuild`: folders with a rich history pass, every tampering is
 //! found and named, and what a rebuild can repair it repairs.
 mod command;
-mod destroyed;
+pub mod destroyed;
 pub mod folder;
 mod rebuild;
 mod remote;

@@ -399,7 +399,7 @@ impl FlowAssertion {
         Long(self.0.recorded_from)
     }
 
-    /// The entry since which the ledger says otherwise; none where it still does.
+    /// The entry below `asOf { ledgerSize }` since which the ledger says otherwise; none where at that size it still does.
     async fn recorded_until(&self) -> Option<Long> {
         self.0.recorded_until.map(Long)
     }

@@ -121,7 +121,7 @@ impl Reader<'_> {
         }
     }
 
-    pub fn flow_assertions(&self, flows: &[FlowVersion]) -> Result<Vec<FlowAssertion>, StoreError> {
+    pub fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
         let mut out = Vec::with_capacity(flows.len());
         for f in flows {
             let slot = u32::try_from(f.0).ok();
@@ -133,7 +133,7 @@ impl Reader<'_> {
                 valid_from: fact.valid_from,
                 valid_until: fact.valid_until,
                 recorded_from: fact.recorded_from.into(),
-                recorded_until: (superseded < self.head).then_some(superseded),
+                recorded_until: (superseded < size).then_some(superseded),
                 entry: fact.by.into(),
             });
         }

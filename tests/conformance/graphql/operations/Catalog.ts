@@ -1,10 +1,24 @@
-import { graphql } from "relay-runtime";
-export const catalog = graphql`
-  fragment Catalog_list on Query
-  @refetchable(queryName: "CatalogPageQuery")
-  @argumentDefinitions(count: { type: "Int", defaultValue: 20 }, cursor: { type: "String" }) {
-    artifacts(first: $count, after: $cursor) @connection(key: "Catalog_artifacts") {
-      edges { node { id kind namespace name } }
-    }
-  }
-`;
+import { graphql, usePaginationFragment } from "react-relay";
+
+export function Catalog({ query }) {
+  const { data } = usePaginationFragment(
+    graphql`
+      fragment Catalog_query on Query
+      @refetchable(queryName: "CatalogPaginationQuery")
+      @argumentDefinitions(count: { type: "Int", defaultValue: 20 }, cursor: { type: "String" }) {
+        artifacts(first: $count, after: $cursor) @connection(key: "Catalog_artifacts") {
+          edges {
+            node {
+              id
+              kind
+              namespace
+              name
+            }
+          }
+        }
+      }
+    `,
+    query,
+  );
+  return data.artifacts.edges.map(({ node }) => `${node.id} ${node.kind} ${node.namespace} ${node.name}`);
+}

@@ -1,7 +1,5 @@
-//! `docs/examples/verify_event.py` against a real server: it verifies what is true and
-//! refuses what was changed. Needs python3 with `cryptography`, so `scripts/test`
-//! leaves this module out by its name where they are missing.
-use std::{fs, path::Path, process::Command};
+//! `docs/examples/verify_event.py`: of every entry, and of each change.
+use std::{fs, path::Path};
 
 use ledgerline::access::Role;
 use serde_json::{Value, json};
@@ -9,9 +7,7 @@ use serde_json::{Value, json};
 use crate::api::stand::{Ask, Stand};
 
 fn run(folder: &Path, files: &[&str]) -> (bool, String) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/verify_event.py");
-    let ran = Command::new("python3").arg(script).args(files).current_dir(folder).output().unwrap();
-    (ran.status.success(), String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned())
+    super::run("verify_event.py", folder, files)
 }
 
 fn send(stand: &Stand, token: &str, from: usize, to: usize) {
