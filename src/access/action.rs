@@ -41,7 +41,7 @@ actions! {
     IngestEvent: [Producer, Engineer];
     #[doc = "Register artifacts and their versions, set owners and tags, declare flows."]
     DeclareCatalog: [Engineer];
-    #[doc = "Correct: end declared flows, retire artifacts."]
+    #[doc = "Correct: end declared flows, retire artifacts and namespaces, redact what events said."]
     CorrectCatalog: [Engineer];
     #[doc = "Read and search artifacts, jobs, runs, schemas, owners' handles and tags."]
     ReadCatalog: [Engineer, Reader, Auditor];

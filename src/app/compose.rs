@@ -178,6 +178,7 @@ impl App {
             refusals: Refusals::default(),
             search: Search::over(searched),
             declaring: tokio::sync::Mutex::new(()),
+            preparing: tokio::sync::RwLock::new(()),
             ledger_public: match config.ledger.public {
                 PublicLedger::None => LedgerPublic::None,
                 PublicLedger::Checkpoint => LedgerPublic::Checkpoint,

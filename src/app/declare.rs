@@ -5,21 +5,25 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+pub use super::retry::RetryKey;
 use super::{App, AppError, Code, Receipt, ingest::receipt, ingest::refused};
 use crate::{
     access::{Action, Principal},
     domain::{
         assertion::Digest,
         canonical_json,
-        catalog::{ArtifactFacts, ArtifactRef, PartState},
+        catalog::{ArtifactFacts, ArtifactRef},
         declared::{self, DEFINITION, Declared, DeclaredAct, Retry},
         kind::ArtifactKind,
         lineage::{AsOf, NodeKey},
         name::Name,
         time::Micros,
     },
-    interop::openlineage::{self, read_core},
-    store::{Readable, Snapshot, write::DuplicateKey},
+    interop::openlineage,
+    store::{
+        Snapshot,
+        write::{Act, DuplicateKey},
+    },
 };
 
 /// The longest reason, in bytes.
@@ -91,18 +95,21 @@ pub struct Statement {
     pub retry: Option<RetryKey>,
 }
 
-/// An `Idempotency-Key`, for one field of the request's document.
-#[derive(Clone, Debug)]
-pub struct RetryKey {
-    pub key: String,
-    pub field: String,
+/// What a declaration is about, once that is known.
+pub(super) struct Target {
+    pub(super) kind: ArtifactKind,
+    pub(super) name: Name,
+    pub(super) facts: Option<ArtifactFacts>,
 }
 
-/// What a declaration is about, once that is known.
-struct Target {
-    kind: ArtifactKind,
-    name: Name,
-    facts: Option<ArtifactFacts>,
+/// How a declaration is written down.
+pub(super) struct Written<'a> {
+    pub(super) reason: &'a str,
+    pub(super) retry: Option<Retry>,
+    /// When it holds from.
+    pub(super) at: Micros,
+    /// When it was stated.
+    pub(super) now: Micros,
 }
 
 impl App {
@@ -118,6 +125,7 @@ impl App {
         check(&what, &statement, now)?;
         // Held until the entry is committed: the next one sees it.
         let _turn = self.declaring.lock().await;
+        let _preparing = self.preparing.read().await;
         let snapshot = self.store.snapshot().await?;
         let now = self.ambient.clock.now();
         let target = target(&*snapshot, &what, now).await?;
@@ -129,33 +137,45 @@ impl App {
         }
         self.permit(by, what.action(), now, &namespaces)?;
 
-        let retry = statement.retry.as_ref().map(|r| Retry {
-            key: self.identity.retry_key(by.actor, &[b"key", r.key.as_bytes(), r.field.as_bytes()]),
-            request: self.identity.retry_key(by.actor, &[b"request", &request(&what, &target, &statement.reason)]),
-        });
-        let duplicate = retry.map(|r| DuplicateKey::of_retry(&r.key));
-        if let (Some(retry), Some(key)) = (&retry, duplicate)
-            && let Some(first) = snapshot.duplicate(key).await?
-        {
-            return first_receipt(&*snapshot, first, &retry.request).await;
+        let retry = self.retry(by.actor, statement.retry.as_ref(), &request(&what, &target, &statement.reason));
+        if let Some(first) = self.first_act(&*snapshot, retry.as_ref()).await? {
+            return Ok(first.receipt);
         }
 
         possible(&what, &target)?;
+        let written = Written { reason: &statement.reason, retry, at: now, now };
+        let act = self.declared_act(by, &*snapshot, &what, &target, &written).await?;
+        Ok(receipt(&self.sequencer.submit(act).await?))
+    }
+
+    /// A declaration as an act: the event that it amounts to, cut and sealed.
+    ///
+    /// # Errors
+    /// As [`Self::declare`].
+    pub(super) async fn declared_act(
+        &self,
+        by: &Principal,
+        snapshot: &dyn Snapshot,
+        what: &Declaration,
+        target: &Target,
+        written: &Written<'_>,
+    ) -> Result<Act, AppError> {
+        let Written { reason, retry, at, now } = *written;
         let mut facets = Map::new();
         let mut event = Map::new();
-        self.state(&*snapshot, &what, &target, &mut facets, &mut event).await?;
+        self.state(snapshot, what, target, &mut facets, &mut event).await?;
         let subject = if what.act().is_about_flows() { "job" } else { "dataset" };
         event.insert(subject.into(), json!({"facets": facets, "name": &*target.name.name, "namespace": &*target.name.namespace}));
-        event.insert("eventTime".into(), now.rfc3339().into());
+        event.insert("eventTime".into(), at.rfc3339().into());
         event.insert("producer".into(), declared::DECLARED.into());
-        event.insert("ledgerline".into(), json!({"reason": statement.reason}));
+        event.insert("ledgerline".into(), json!({"reason": reason}));
         let body = canonical_json::write(&Value::Object(event));
         if body.len() > self.limits.event_bytes_max {
             return Err(AppError::new(Code::TooLarge, "the declaration is longer than an event may be").at("input"));
         }
         let reading = openlineage::read(&body, now).map_err(|r| AppError { pointer: Some("input".to_owned()), ..refused(r) })?;
         let handles = self.handles(by, reading.people())?;
-        let (owner, review_at) = match &what {
+        let (owner, review_at) = match what {
             Declaration::Flows { owner, review_at, .. } => {
                 let place = reading.people().iter().position(|p| *p.value == **owner);
                 (place.and_then(|i| handles.get(i)).copied(), Some(*review_at))
@@ -164,14 +184,13 @@ impl App {
         };
         let declared = Declared { act: what.act(), kind: target.kind, retry, owner, review_at };
         let cut = reading.cut_as(Some(declared), Some(by.actor), &declared::source(), &handles);
-        if let (Declaration::Version { .. }, Some(facts)) = (&what, &target.facts) {
+        if let (Declaration::Version { .. }, Some(facts)) = (what, &target.facts) {
             let new = cut.assertion.dataset.iter().flat_map(|e| &e.facets).find(|f| &*f.name == DEFINITION).map(|f| f.digest);
             if definition_of(facts).is_some_and(|d| Some(d) == new) {
                 return Err(AppError::new(Code::Conflict, "the version in force has this very definition").at("input.definition"));
             }
         }
-        let act = self.seal(by, now, duplicate, cut).map_err(|e| self.vault_error(e))?;
-        Ok(receipt(&self.sequencer.submit(act).await?))
+        self.seal(by, now, retry.map(|r| DuplicateKey::of_retry(&r.key)), cut).map_err(|e| self.vault_error(e))
     }
 
     /// What the event says of its subject.
@@ -242,12 +261,7 @@ fn job_id(app: &App, job: &Name) -> crate::domain::id::NodeId {
 /// What can be said without looking at anything.
 fn check(what: &Declaration, statement: &Statement, now: Micros) -> Result<(), AppError> {
     let wrong = |message: &str, at: &str| Err(AppError::bad_input(message).at(at));
-    if statement.reason.trim().is_empty() {
-        return wrong("every declaration needs a reason", "input.reason");
-    }
-    if statement.reason.len() > REASON_BYTES_MAX {
-        return wrong("the reason is longer than 4096 bytes", "input.reason");
-    }
+    check_reason(&statement.reason)?;
     let too_many = |count: usize, at: &str| match count {
         0..=LIST_MAX => Ok(()),
         _ => Err(AppError::bad_input(format!("there are {count}, at most {LIST_MAX} are taken at once")).at(at)),
@@ -286,6 +300,18 @@ fn check(what: &Declaration, statement: &Statement, now: Micros) -> Result<(), A
         }
         Declaration::EndFlow { .. } | Declaration::Retire { .. } => Ok(()),
     }
+}
+
+/// Why something is done.
+pub(super) fn check_reason(reason: &str) -> Result<(), AppError> {
+    let wrong = |message: &str| Err(AppError::bad_input(message).at("input.reason"));
+    if reason.trim().is_empty() {
+        return wrong("every declaration needs a reason");
+    }
+    if reason.len() > REASON_BYTES_MAX {
+        return wrong("the reason is longer than 4096 bytes");
+    }
+    Ok(())
 }
 
 /// A definition has one canonical form, and is not read as something else.
@@ -377,21 +403,4 @@ fn request(what: &Declaration, target: &Target, reason: &str) -> Vec<u8> {
         Declaration::Retire { .. } => Value::Null,
     };
     canonical_json::write(&json!([what.act().event_type(), target.kind.word(), name(&target.name), said, reason]))
-}
-
-/// The receipt of the act that an `Idempotency-Key` was given with first.
-async fn first_receipt(snapshot: &dyn Snapshot, index: u64, request: &Digest) -> Result<Receipt, AppError> {
-    let readable = Readable { core: true, ..Readable::default() };
-    let lost = || AppError::new(Code::Internal, "the entry of an idempotency key is missing");
-    let entry = snapshot.entries(&[index], readable).await?.pop().flatten().ok_or_else(lost)?;
-    let core = entry.parts.first().and_then(|p| match &p.state {
-        PartState::Open { bytes, .. } => read_core(bytes).ok(),
-        _ => None,
-    });
-    // What it was given with is told by `core` alone; where that is destroyed, by nothing.
-    let same = core.is_none_or(|a| a.declared.and_then(|d| d.retry).is_some_and(|r| r.request == *request));
-    if !same {
-        return Err(AppError::new(Code::Conflict, "this `Idempotency-Key` was given with another request"));
-    }
-    Ok(Receipt { index, event_id: entry.id, recorded_at: entry.recorded_at, leaf_hash: entry.leaf_hash })
 }

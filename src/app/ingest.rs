@@ -130,6 +130,7 @@ impl App {
     /// `FORBIDDEN`, `BAD_USER_INPUT` (malformed or not understood), `TOO_LARGE`,
     /// `UNAVAILABLE`.
     pub async fn ingest(&self, by: &Arc<Principal>, body: Bytes) -> Result<Ingested, AppError> {
+        let _preparing = self.preparing.read().await;
         let (act, warnings) = self.prepare(by, &body)?;
         let committed = self.sequencer.submit(act).await?;
         Ok(Ingested { receipt: receipt(&committed), duplicate: committed.duplicate, warnings })
@@ -227,14 +228,15 @@ impl App {
     }
 
     pub(super) fn seal(&self, by: &Principal, now: Micros, duplicate: Option<DuplicateKey>, cut: Cut<'_>) -> Result<Act, VaultError> {
-        let Cut { assertion, core, rest, blobs, people, shape, prefix } = cut;
+        let Cut { assertion, core, rest, blobs, people, shape, prefix, prefix_core } = cut;
+        let (of_core, of_rest) = prefix.split_at(prefix_core);
         let mut random = [0; 10];
         self.ambient.entropy.fill(&mut random);
         let id = EntryId::new(u64::try_from(now.0 / 1000).unwrap_or(0), &random);
         let month = now.month();
         let mut parts: SmallVec<[SealedPart; 3]> = SmallVec::new();
-        parts.push(self.seal_part(id, 0, PartClass::Core, KeyScope::Class { class: PartClass::Core, month }, &core, Some(&prefix))?);
-        parts.push(self.seal_part(id, 1, PartClass::Rest, KeyScope::Class { class: PartClass::Rest, month }, &rest, Some(&prefix))?);
+        parts.push(self.seal_part(id, 0, PartClass::Core, KeyScope::Class { class: PartClass::Core, month }, &core, Some(of_core))?);
+        parts.push(self.seal_part(id, 1, PartClass::Rest, KeyScope::Class { class: PartClass::Rest, month }, &rest, Some(of_rest))?);
         for (i, p) in people.iter().enumerate() {
             let scope = KeyScope::Person { handle: p.handle, retention: PEOPLE_IN_LINEAGE };
             let number = u32::try_from(i + 2).map_err(|_| VaultError::BadClass)?;
@@ -248,7 +250,7 @@ impl App {
         };
         let shape = match self.store.shape(&shape) {
             Some(known) => Shape::Known(known),
-            None => Shape::New(Box::new(self.new_shape(shape, &prefix, &blobs, &assertion)?)),
+            None => Shape::New(Box::new(self.new_shape(shape, (of_core, of_rest), &blobs, &assertion)?)),
         };
         let ids = self.ids(&assertion);
         Ok(Act {
@@ -281,7 +283,7 @@ impl App {
     }
 
     /// Seals with the scope's key; a key that is used up meanwhile is asked for anew.
-    fn with_key(&self, scope: KeyScope, seal: impl Fn(&DataKey) -> Result<Vec<u8>, VaultError>) -> Result<(u32, Vec<u8>), VaultError> {
+    fn with_key<T>(&self, scope: KeyScope, seal: impl Fn(&DataKey) -> Result<T, VaultError>) -> Result<(u32, T), VaultError> {
         loop {
             let key = self.vault.data_key(scope)?;
             match seal(&key) {
@@ -292,13 +294,24 @@ impl App {
         }
     }
 
-    fn new_shape(&self, digest: Digest, prefix: &[u8], blobs: &[Facet<'_>], a: &Assertion) -> Result<NewShape, VaultError> {
+    fn new_shape(
+        &self,
+        digest: Digest,
+        (of_core, of_rest): (&[u8], &[u8]),
+        blobs: &[Facet<'_>],
+        a: &Assertion,
+    ) -> Result<NewShape, VaultError> {
         let scope = KeyScope::Blob { class: PartClass::Rest };
+        let entropy = &*self.ambient.entropy;
         let pack = |digest: &Digest, bytes: &[u8]| {
             let packed = codec::encode(bytes, None);
-            self.with_key(scope, |key| envelope::seal_blob(key, digest, &packed, &*self.ambient.entropy))
+            self.with_key(scope, |key| envelope::seal_blob(key, digest, &packed, entropy))
         };
-        let (key, sealed) = pack(&digest, prefix)?;
+        let (packed_core, packed_rest) = (codec::encode(of_core, None), codec::encode(of_rest, None));
+        let (key, (sealed, rest)) = self.with_key(scope, |key| {
+            let of_rest = envelope::seal_blob(key, &codec::rest_of_shape(&digest), &packed_rest, entropy)?;
+            Ok((envelope::seal_blob(key, &digest, &packed_core, entropy)?, of_rest))
+        })?;
         let stored = blobs
             .iter()
             .map(|b| {
@@ -313,9 +326,14 @@ impl App {
             })
             .collect::<Result<_, VaultError>>()?;
         let details = entities(a)
-            .map(|e| detail(&self.identity.secret, e, |d| blobs.iter().find(|b| b.digest == *d).map(|b| Cow::Borrowed(b.bytes))))
+            .map(|e| {
+                detail(&self.identity.secret, e, |d| {
+                    // What was redacted says nothing any more, whoever says it again: a replay cannot read it either.
+                    blobs.iter().find(|b| b.digest == *d && !self.store.is_redacted(d)).map(|b| Cow::Borrowed(b.bytes))
+                })
+            })
             .collect();
-        Ok(NewShape { digest, key, sealed, blobs: stored, details })
+        Ok(NewShape { digest, key, sealed, rest, blobs: stored, details })
     }
 
     pub(super) fn ids(&self, a: &Assertion) -> EntityIds {

@@ -6,7 +6,10 @@ mod error;
 pub mod ingest;
 pub mod ledger_access;
 pub mod rebuild;
+pub mod redact;
 pub mod refusals;
+pub mod retire;
+pub mod retry;
 pub mod search;
 pub mod sequencer;
 pub mod tokens;
@@ -82,6 +85,9 @@ pub struct App {
     pub(crate) search: search::Search,
     /// Declarations decide one after the other, each on what the one before left.
     pub(crate) declaring: tokio::sync::Mutex<()>,
+    /// Held by whoever prepares a lineage event until it is committed; alone by a
+    /// redaction, so that nothing is committed that refers to what it destroys.
+    pub(crate) preparing: tokio::sync::RwLock<()>,
 }
 
 /// An error and everything behind it, for the log.

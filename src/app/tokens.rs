@@ -8,17 +8,26 @@ use parking_lot::Mutex;
 use serde_json::json;
 use smallvec::smallvec;
 
-use super::{App, AppError, Code, Receipt, ingest::receipt};
+use super::{
+    App, AppError, Code, Receipt,
+    ingest::receipt,
+    retry::{self, RetryKey},
+};
 use crate::{
     access::{Action, Principal, Role, RoleSet, Scope, Token, TokenDigest},
     domain::{
+        canonical_json,
+        declared::Retry,
         entry::PartClass,
         id::{EntryId, Handle},
         time::Micros,
     },
-    store::write::{Act, Change, TokenChange, TokenRow},
+    store::write::{Act, Change, DuplicateKey, TokenChange, TokenRow},
     vault::{Identifier, IdentifierKind, InvalidIdentifier, KeyScope},
 };
+
+const CREATED: &str = "token.created.v1";
+const REVOKED: &str = "token.revoked.v1";
 
 /// A token's id: says nothing about its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -179,13 +188,41 @@ impl App {
         }
     }
 
-    /// Makes a token; its text is shown this once.
+    /// Makes a token; its text is shown this once: who sends the same again under
+    /// the same key gets the first receipt and no text.
     ///
     /// # Errors
-    /// `FORBIDDEN`, `BAD_USER_INPUT`, `UNAVAILABLE`.
-    pub async fn create_token(&self, by: &Principal, new: NewToken) -> Result<(String, TokenFacts, Receipt), AppError> {
+    /// `FORBIDDEN`, `BAD_USER_INPUT`, `CONFLICT` (the key was given with something else), `UNAVAILABLE`.
+    pub async fn create_token(
+        &self,
+        by: &Principal,
+        new: NewToken,
+        key: Option<&RetryKey>,
+    ) -> Result<(Option<String>, TokenFacts, Receipt), AppError> {
         self.require(by, Action::ManageTokens)?;
-        self.make_token(Some(by), new).await
+        // One after the other, so that a retry finds what came before it.
+        let _turn = self.declaring.lock().await;
+        let roles: Vec<&str> = new.roles.iter().map(|r| r.word()).collect();
+        let request = canonical_json::write(&json!([
+            CREATED,
+            new.actor,
+            new.person,
+            roles,
+            new.integration,
+            new.namespaces,
+            new.expires_at.map(Micros::rfc3339),
+            new.reason
+        ]));
+        let retry = self.retry(by.actor, key, &request);
+        if let Some(first) = self.first_act(&*self.store.snapshot().await?, retry.as_ref()).await? {
+            let id = first.core.as_ref().and_then(|c| c.pointer("/token/id")?.as_str()).and_then(TokenId::parse);
+            let known = self.tokens.rows.lock().iter().find(|r| id.is_some_and(|id| r.id == id.0)).map(facts);
+            let lost =
+                || AppError::new(Code::Conflict, "the token was made under this `Idempotency-Key`; what it is can no longer be read");
+            return Ok((None, known.ok_or_else(lost)?, first.receipt));
+        }
+        let (text, facts, receipt) = self.make_token(Some(by), new, retry).await?;
+        Ok((Some(text), facts, receipt))
     }
 
     /// The first token of a folder is made by whoever may write to the folder.
@@ -193,10 +230,15 @@ impl App {
     /// # Errors
     /// As [`Self::create_token`].
     pub async fn create_token_locally(&self, new: NewToken) -> Result<(String, TokenFacts, Receipt), AppError> {
-        self.make_token(None, new).await
+        self.make_token(None, new, None).await
     }
 
-    async fn make_token(&self, by: Option<&Principal>, new: NewToken) -> Result<(String, TokenFacts, Receipt), AppError> {
+    async fn make_token(
+        &self,
+        by: Option<&Principal>,
+        new: NewToken,
+        retry: Option<Retry>,
+    ) -> Result<(String, TokenFacts, Receipt), AppError> {
         let now = self.ambient.clock.now();
         if new.roles.is_empty() {
             return Err(AppError::bad_input("a token needs at least one role").at("input.roles"));
@@ -238,7 +280,7 @@ impl App {
             expires_at: new.expires_at,
             revoked_at: None,
         };
-        let core = json!({
+        let mut core = json!({
             "actor": by.map(|p| p.actor.text()),
             "source": {"integration": by.map_or("local", |p| &*p.integration), "producer": ""},
             "time": now.rfc3339(),
@@ -246,9 +288,12 @@ impl App {
                 "actor": actor.text(), "digest": URL_SAFE_NO_PAD.encode(row.hash), "expiresAt": new.expires_at.map(Micros::rfc3339), "id": TokenId(row.id).text(),
                 "integration": new.integration, "namespaces": new.namespaces, "person": new.person, "roles": roles,
             },
-            "type": "token.created.v1",
+            "type": CREATED,
         });
-        let act = self.administrative(by, "token.created.v1", now, &core, &new.reason, Change::Token(TokenChange::Create(row.clone())))?;
+        retry::put(&mut core, retry.as_ref());
+        let duplicate = retry.map(|r| DuplicateKey::of_retry(&r.key));
+        let change = Change::Token(TokenChange::Create(row.clone()));
+        let act = self.administrative(by, CREATED, now, &core, &new.reason, duplicate, change)?;
         let committed = self.sequencer.submit(act).await?;
         let shown = facts(&row);
         self.tokens.change(|rows| rows.push(row));
@@ -259,9 +304,14 @@ impl App {
     ///
     /// # Errors
     /// `FORBIDDEN`, `NOT_FOUND`, `CONFLICT` when it was revoked before.
-    pub async fn revoke_token(&self, by: &Principal, id: TokenId, reason: &str) -> Result<Receipt, AppError> {
+    pub async fn revoke_token(&self, by: &Principal, id: TokenId, reason: &str, key: Option<&RetryKey>) -> Result<Receipt, AppError> {
         self.require(by, Action::ManageTokens)?;
-        self.end_token(Some(by), id, reason).await
+        let _turn = self.declaring.lock().await;
+        let retry = self.retry(by.actor, key, &canonical_json::write(&json!([REVOKED, id.text(), reason])));
+        if let Some(first) = self.first_act(&*self.store.snapshot().await?, retry.as_ref()).await? {
+            return Ok(first.receipt);
+        }
+        self.end_token(Some(by), id, reason, retry).await
     }
 
     /// The same by whoever may write to the folder.
@@ -269,10 +319,10 @@ impl App {
     /// # Errors
     /// As [`Self::revoke_token`].
     pub async fn revoke_token_locally(&self, id: TokenId, reason: &str) -> Result<Receipt, AppError> {
-        self.end_token(None, id, reason).await
+        self.end_token(None, id, reason, None).await
     }
 
-    async fn end_token(&self, by: Option<&Principal>, id: TokenId, reason: &str) -> Result<Receipt, AppError> {
+    async fn end_token(&self, by: Option<&Principal>, id: TokenId, reason: &str, retry: Option<Retry>) -> Result<Receipt, AppError> {
         let now = self.ambient.clock.now();
         if reason.trim().is_empty() {
             return Err(AppError::bad_input("every administrative act needs a reason").at("input.reason"));
@@ -282,15 +332,17 @@ impl App {
             Some(true) => return Err(AppError::new(Code::Conflict, "the token was revoked before").at("input.id")),
             Some(false) => {}
         }
-        let core = json!({
+        let mut core = json!({
             "actor": by.map(|p| p.actor.text()),
             "source": {"integration": by.map_or("local", |p| &*p.integration), "producer": ""},
             "time": now.rfc3339(),
             "token": {"id": id.text()},
-            "type": "token.revoked.v1",
+            "type": REVOKED,
         });
-        let act =
-            self.administrative(by, "token.revoked.v1", now, &core, reason, Change::Token(TokenChange::Revoke { id: id.0, at: now }))?;
+        retry::put(&mut core, retry.as_ref());
+        let duplicate = retry.map(|r| DuplicateKey::of_retry(&r.key));
+        let change = Change::Token(TokenChange::Revoke { id: id.0, at: now });
+        let act = self.administrative(by, REVOKED, now, &core, reason, duplicate, change)?;
         let committed = self.sequencer.submit(act).await?;
         self.tokens.change(|rows| {
             if let Some(row) = rows.iter_mut().find(|r| r.id == id.0) {
@@ -317,13 +369,15 @@ impl App {
 
     /// An act of administration: what was done in `core`, why in `rest` (a reason
     /// is free text and may name people).
-    fn administrative(
+    #[expect(clippy::too_many_arguments, reason = "an act, member by member")]
+    pub(super) fn administrative(
         &self,
         by: Option<&Principal>,
         event_type: &'static str,
         now: Micros,
         core: &serde_json::Value,
         reason: &str,
+        duplicate: Option<DuplicateKey>,
         change: Change,
     ) -> Result<Act, AppError> {
         let mut random = [0; 10];
@@ -331,8 +385,8 @@ impl App {
         let id = EntryId::new(u64::try_from(now.0 / 1000).unwrap_or(0), &random);
         let month = now.month();
         let part = |number, class, bytes: &[u8]| self.seal_part(id, number, class, KeyScope::Class { class, month }, bytes, None);
-        let core = crate::domain::canonical_json::write(core);
-        let rest = crate::domain::canonical_json::write(&json!({"reason": reason}));
+        let core = canonical_json::write(core);
+        let rest = canonical_json::write(&json!({"reason": reason}));
         Ok(Act {
             id,
             event_type,
@@ -343,7 +397,7 @@ impl App {
                 part(1, PartClass::Rest, &rest).map_err(|e| self.vault_error(e))?
             ],
             concerns: by.filter(|p| p.person).map(|p| p.actor).into_iter().collect(),
-            duplicate: None,
+            duplicate,
             change,
         })
     }

@@ -9,6 +9,11 @@ pub const DECLARED: &str = "declared";
 /// The facet that holds an artifact's definition; its digest is the version's hash.
 pub const DEFINITION: &str = "ledgerline_definition";
 
+/// The type of the entry that destroys what was recorded.
+pub const PART_REDACTED: &str = "catalog.part.redacted.v1";
+/// The type of the entry that closes the retirements of a namespace.
+pub const NAMESPACE_RETIRED: &str = "catalog.namespace.retired.v1";
+
 /// Everything that is declared has one source, whoever declares it: what one
 /// person states, another may correct.
 #[must_use]

@@ -16,6 +16,7 @@ pub mod merkle;
 pub mod name;
 pub mod paths;
 pub mod position;
+pub mod redaction;
 pub mod rollup;
 pub mod search;
 pub mod source;

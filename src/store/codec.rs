@@ -4,7 +4,10 @@
 //! One byte in front: 0 as is, 1 zstd alone, 2 zstd with the shape's prefix.
 use std::cell::RefCell;
 
+use sha2::Digest as _;
 use zstd::zstd_safe::{CCtx, CParameter, DCtx};
+
+use crate::domain::assertion::Digest;
 
 const AS_IS: u8 = 0;
 const ALONE: u8 = 1;
@@ -55,6 +58,18 @@ fn pack(bytes: &[u8], prefix: Option<&[u8]>, out: &mut [u8]) -> Option<usize> {
         }
         None => PACK.with_borrow_mut(|c| run(c, out)),
     }
+}
+
+/// What the share of `rest` in a shape is sealed under; that of `core` is under the
+/// shape's own digest. So neither passes for the other.
+pub fn rest_of_shape(shape: &Digest) -> Digest {
+    sha2::Sha256::new().chain_update(shape).chain_update(b"rest").finalize().into()
+}
+
+/// Whether sealed bytes were overwritten to destroy them: what is sealed begins
+/// with a random nonce and is never all zeros.
+pub fn is_overwritten(sealed: &[u8]) -> bool {
+    sealed.iter().all(|b| *b == 0)
 }
 
 /// Whether unpacking needs the shape's prefix.

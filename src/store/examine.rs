@@ -319,11 +319,26 @@ pub trait Examined: Sync {
     /// Rows that cannot be read.
     fn tokens(&self) -> Result<Vec<(TokenRow, EntryIndex)>, Finding>;
 
+    /// What rows say was redacted, and by which entries.
+    ///
+    /// # Errors
+    /// Rows that cannot be read.
+    fn redactions(&self) -> Result<RedactedRows, Finding>;
+
     /// An empty projection beside the stored one, to play the entries into.
     ///
     /// # Errors
     /// The database's.
     fn replay<'a>(&'a self, meaning: &'a dyn Meaning) -> Result<Box<dyn Replay + 'a>, Finding>;
+}
+
+/// What was redacted, and by which entry.
+#[derive(Clone, Debug, Default)]
+pub struct RedactedRows {
+    /// Entries without their `rest`.
+    pub entries: Vec<(EntryIndex, EntryIndex)>,
+    /// Interned facets.
+    pub facets: Vec<(Digest, EntryIndex)>,
 }
 
 /// A projection made anew.

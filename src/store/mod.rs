@@ -23,6 +23,7 @@ use crate::{
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
+        redaction::{Redactable, RedactionQuestion},
         search::Searchable,
         time::Micros,
     },
@@ -71,6 +72,8 @@ pub trait Store: Send + Sync {
     fn shape(&self, digest: &Digest) -> Option<u32>;
     /// The same for an interned facet.
     fn blob(&self, digest: &Digest) -> Option<u32>;
+    /// Whether an interned facet was redacted: its content is never stored again.
+    fn is_redacted(&self, digest: &Digest) -> bool;
     /// A write failed, so nothing more is written by this process.
     fn stopped(&self) -> bool;
     /// Tells when that happens.
@@ -167,6 +170,8 @@ pub trait Snapshot: Send + Sync {
     async fn versions(&self, artifacts: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<VersionFacts>>, StoreError>;
     /// The datasets that a job is declared to read and to write, as they stand.
     async fn declared_flows(&self, job: NodeId) -> Result<DeclaredFlows, StoreError>;
+    /// What redacting an entry would destroy; `None` for an entry that is not there.
+    async fn redactable(&self, question: RedactionQuestion) -> Result<Option<Redactable>, StoreError>;
     /// The entry that has a row in the duplicate index.
     async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError>;
     /// The walk, natively.

@@ -65,6 +65,22 @@ pub enum Change {
     Nothing,
     Lineage(Box<LineageChange>),
     Token(TokenChange),
+    Redact(Box<Redaction>),
+}
+
+/// What is destroyed: decided on a state of `decided_at` entries, with nothing
+/// prepared meanwhile.
+#[derive(Debug, Default)]
+pub struct Redaction {
+    pub decided_at: EntryIndex,
+    /// Entries whose `rest` goes.
+    pub entries: Vec<EntryIndex>,
+    /// Interned facets, with every number that each is stored under.
+    pub blobs: Vec<(Digest, Vec<u32>)>,
+    /// Of this shape no entry with a `rest` is left, so its share goes too.
+    pub shape: Option<(Digest, u32)>,
+    /// Artifacts to be searched by something else from now on.
+    pub changed: Vec<NodeId>,
 }
 
 /// What a lineage event needs to be decided.
@@ -99,8 +115,10 @@ pub enum Shape {
 pub struct NewShape {
     pub digest: Digest,
     pub key: u32,
-    /// The prefix for the entries' parts, sealed.
+    /// The prefix for the entries' `core` parts, sealed.
     pub sealed: Vec<u8>,
+    /// That for their `rest` parts: apart, so that it can be destroyed by itself.
+    pub rest: Vec<u8>,
     /// The interned facets it names.
     pub blobs: Vec<BlobRef>,
     /// What its facets say that joins or names nodes, per entity in the order

@@ -17,6 +17,7 @@ use ledgerline::{
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         position::Logs,
+        redaction::{Redactable, RedactionQuestion},
         search::Searchable,
         time::Micros,
     },
@@ -65,6 +66,9 @@ impl Store for Counting {
     }
     fn blob(&self, digest: &Digest) -> Option<u32> {
         self.inner.blob(digest)
+    }
+    fn is_redacted(&self, digest: &Digest) -> bool {
+        self.inner.is_redacted(digest)
     }
     fn watch_head(&self) -> tokio::sync::watch::Receiver<u64> {
         self.inner.watch_head()
@@ -152,6 +156,10 @@ impl Snapshot for CountingView {
     async fn declared_flows(&self, job: NodeId) -> Result<DeclaredFlows, StoreError> {
         self.calls.note("declared_flows");
         self.inner.declared_flows(job).await
+    }
+    async fn redactable(&self, question: RedactionQuestion) -> Result<Option<Redactable>, StoreError> {
+        self.calls.note("redactable");
+        self.inner.redactable(question).await
     }
     async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError> {
         self.calls.note("duplicate");

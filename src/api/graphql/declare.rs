@@ -5,14 +5,14 @@ use super::{
     context::request,
     error::Result,
     input::{ArtifactRef, KindRef, NameRef, name},
-    mutation::Refusal,
+    mutation::{Refusal, retry},
     scalar::{DateTime, JsonObject},
     types::{ledger::Receipt, lineage::FlowKind},
 };
 use crate::{
     app::{
         AppError,
-        declare::{Declaration, DeclaredOwner, DeclaredTag, RetryKey, Statement},
+        declare::{Declaration, DeclaredOwner, DeclaredTag, Statement},
     },
     domain::name::Name,
 };
@@ -256,7 +256,7 @@ impl RetireArtifactInput {
 /// Records a declaration: what came of it is a receipt or a refusal.
 async fn declare(ctx: &Context<'_>, reason: String, what: Result<Declaration>) -> Result<(Option<Receipt>, Option<Refusal>)> {
     let request = request(ctx)?;
-    let retry = request.idempotency_key.clone().map(|key| RetryKey { key, field: ctx.item.node.response_key().node.to_string() });
+    let retry = retry(ctx)?;
     let done = match what {
         Ok(what) => request.app.declare(&request.principal, what, Statement { reason, retry }).await,
         Err(e) => Err(AppError { pointer: e.inner().pointer.clone(), ..AppError::new(e.code(), e.inner().message.clone()) }),

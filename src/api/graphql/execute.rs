@@ -25,6 +25,9 @@ use crate::app::{AppError, Code};
 
 pub mod live;
 
+/// The longest idempotency key, in bytes.
+pub const KEY_BYTES_MAX: usize = 255;
+
 /// Members of a JSON object that serde_json keeps for itself: what is validated
 /// under such a key is not what comes out again.
 const PRIVATE_KEYS: &str = "$serde_json::private::";
@@ -47,7 +50,12 @@ pub struct Operation {
     asked: Asked,
     name: Option<String>,
     variables: Variables,
+    /// The member `idempotencyKey` of its `extensions`, whatever it is.
+    retry_key: Option<serde_json::Value>,
 }
+
+/// An operation's own idempotency key, for its mutations.
+pub struct OperationKey(pub String);
 
 /// One operation, or several in one body.
 pub enum Operations {
@@ -110,7 +118,8 @@ impl Operation {
             return Err(malformed("`extensions` is not an object").at("/extensions"));
         }
         let asked = Asked::read(query, wire.document_id.as_ref(), wire.extensions.as_ref())?;
-        Ok(Self { asked, name, variables })
+        let retry_key = wire.extensions.and_then(|mut e| e.get_mut("idempotencyKey").map(serde_json::Value::take)).filter(|k| !k.is_null());
+        Ok(Self { asked, name, variables, retry_key })
     }
 }
 
@@ -219,12 +228,16 @@ impl Executor {
         correlation_id: &str,
         permitted: impl Fn(Kind) -> bool,
     ) -> Result<Response, Kind> {
-        let mut response = match self.read(&operation) {
-            Ok((query, document)) => {
+        let prepared = retry_key(operation.retry_key.as_ref(), context).map_err(refused).and_then(|key| Ok((key, self.read(&operation)?)));
+        let mut response = match prepared {
+            Ok((key, (query, document))) => {
                 if let Some(kind) = kind(&document, operation.name.as_deref()).filter(|kind| !permitted(*kind)) {
                     return Err(kind);
                 }
                 let mut request = Request::new(query).variables(operation.variables).data(context.clone());
+                if let Some(key) = key {
+                    request = request.data(OperationKey(key));
+                }
                 let name = operation.name;
                 request.operation_name.clone_from(&name);
                 request.set_parsed_query(document.clone());
@@ -253,6 +266,17 @@ impl Executor {
         let document = parse_query(query).map_err(mask::syntax)?;
         limits::check_document(&document, &self.settings).map_err(refused)?;
         Ok(document)
+    }
+}
+
+/// Where there is no header, as over WebSocket, the key comes with the operation.
+fn retry_key(told: Option<&serde_json::Value>, context: &RequestContext) -> Result<Option<String>, AppError> {
+    let wrong = |message: &str| Err(AppError::bad_input(message).at("/extensions/idempotencyKey"));
+    match told {
+        None => Ok(None),
+        Some(_) if context.idempotency_key.is_some() => wrong("an idempotency key is given by the header or by `extensions`, not by both"),
+        Some(serde_json::Value::String(key)) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.clone())),
+        Some(_) => wrong("`extensions.idempotencyKey` is one text of 1 to 255 bytes"),
     }
 }
 

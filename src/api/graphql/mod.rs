@@ -1,6 +1,7 @@
 //! The GraphQL API: the schema, and how a request is executed against it. Knows
 //! nothing of HTTP.
 pub mod context;
+pub mod correct;
 pub mod cursor;
 pub mod declare;
 pub mod documents;

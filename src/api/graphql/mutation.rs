@@ -5,11 +5,13 @@ use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, Simple
 use super::{
     context::request,
     error::{ApiError, Result},
+    execute::OperationKey,
     scalar::DateTime,
     types::{ledger::Receipt, token::Token, viewer::Role},
 };
 use crate::app::{
     AppError, Code,
+    retry::RetryKey,
     tokens::{NewToken, TokenId},
 };
 
@@ -79,7 +81,7 @@ pub struct CreateTokenInput {
 /// What came of it: exactly one of `receipt` and `refusal`.
 #[derive(SimpleObject)]
 pub struct CreateTokenPayload {
-    /// The token's text. It is shown this once.
+    /// The token's text. It is shown this once: the same request under the same idempotency key gets the first receipt and no text. Whoever lost it revokes the token and makes another.
     pub token: Option<String>,
     /// What the token is.
     pub details: Option<Token>,
@@ -107,9 +109,19 @@ pub struct RevokeTokenPayload {
     pub refusal: Option<Refusal>,
 }
 
+/// The request's or operation's idempotency key, for the field at hand.
+pub(super) fn retry(ctx: &Context<'_>) -> Result<Option<RetryKey>> {
+    let own = ctx.data_opt::<OperationKey>().map(|key| key.0.clone());
+    let key = match own {
+        Some(own) => Some(own),
+        None => request(ctx)?.idempotency_key.clone(),
+    };
+    Ok(key.map(|key| RetryKey { key, field: ctx.item.node.response_key().node.to_string() }))
+}
+
 /// The root of all acts.
 #[derive(MergedObject, Default)]
-pub struct Mutation(TokenMutation, super::declare::CatalogMutation);
+pub struct Mutation(TokenMutation, super::declare::CatalogMutation, super::correct::CorrectionMutation);
 
 /// Acts on tokens.
 #[derive(Default)]
@@ -134,9 +146,9 @@ impl TokenMutation {
             expires_at: input.expires_at.map(|t| t.0),
             reason: input.reason,
         };
-        Ok(match request.app.create_token(&request.principal, new).await {
+        Ok(match request.app.create_token(&request.principal, new, retry(ctx)?.as_ref()).await {
             Ok((token, facts, receipt)) => {
-                CreateTokenPayload { token: Some(token), details: Some(facts.into()), receipt: Some(receipt.into()), refusal: None }
+                CreateTokenPayload { token, details: Some(facts.into()), receipt: Some(receipt.into()), refusal: None }
             }
             Err(e) => CreateTokenPayload { token: None, details: None, receipt: None, refusal: Some(Refusal::expected(e)?) },
         })
@@ -152,7 +164,7 @@ impl TokenMutation {
         let request = request(ctx)?;
         let refused = |e| Ok(RevokeTokenPayload { receipt: None, refusal: Some(Refusal::expected(e)?) });
         let Some(id) = TokenId::parse(&input.id) else { return refused(AppError::bad_input("not the id of a token").at("id")) };
-        match request.app.revoke_token(&request.principal, id, &input.reason).await {
+        match request.app.revoke_token(&request.principal, id, &input.reason, retry(ctx)?.as_ref()).await {
             Ok(receipt) => Ok(RevokeTokenPayload { receipt: Some(receipt.into()), refusal: None }),
             Err(e) => refused(e),
         }

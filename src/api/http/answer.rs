@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::surround::Correlation;
 use crate::{
+    api::graphql::execute::KEY_BYTES_MAX,
     app::{AppError, Code},
     domain::id::EntryIndex,
     telemetry::name,
@@ -19,8 +20,6 @@ use crate::{
 pub const LEDGER_SIZE: &str = "ledger-size";
 /// Names a request, so that it can be sent again without being done again.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The longest such name.
-const KEY_BYTES_MAX: usize = 255;
 /// The least size that an answer must stand on.
 pub const LEDGER_MIN_SIZE: &str = "ledger-min-size";
 

@@ -5,13 +5,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::{Examination, threads};
 use crate::{
     domain::{
-        assertion::Assertion,
+        assertion::{Assertion, Digest},
         canonical_json,
         declared::DeclaredAct,
         entry::{PartClass, commitment},
@@ -145,7 +146,7 @@ impl Checking<'_> {
             return Ok(());
         };
         self.core(core)?;
-        if is_lineage(entry) { self.lineage(core, blobs) } else { self.administrative() }
+        if is_lineage(entry) { self.lineage(core, blobs) } else { self.administrative(core) }
     }
 
     /// What every `core` has, against the entry's row.
@@ -209,7 +210,7 @@ impl Checking<'_> {
         }
     }
 
-    fn duplicate(&mut self, a: &Assertion, digest: &crate::domain::assertion::Digest) -> Result<(), Finding> {
+    fn duplicate(&mut self, a: &Assertion, digest: &Digest) -> Result<(), Finding> {
         let key = match &a.declared {
             None => self.of.identity.duplicate_key(&a.source, a.time, digest),
             Some(declared) => match declared.retry {
@@ -217,6 +218,11 @@ impl Checking<'_> {
                 None => return Ok(()),
             },
         };
+        self.found(key)
+    }
+
+    /// The duplicate index leads to this entry.
+    fn found(&mut self, key: DuplicateKey) -> Result<(), Finding> {
         let found = self.of.store.duplicates(&[key])?.pop().flatten();
         if found == Some(self.entry.index) {
             self.tally.duplicates += 1;
@@ -229,8 +235,14 @@ impl Checking<'_> {
         Err(Finding::entry(Check::Duplicate, self.entry.index, problem))
     }
 
-    /// Administrative acts have their reason in `rest`.
-    fn administrative(&self) -> Result<(), Finding> {
+    /// Administrative acts have their reason in `rest`, and are found by the key they were sent with.
+    fn administrative(&mut self, core: &[u8]) -> Result<(), Finding> {
+        let key = serde_json::from_slice::<Value>(core).ok().and_then(|c| c.pointer("/idempotency/key").cloned());
+        if let Some(key) = key {
+            let key = key.as_str().and_then(|k| URL_SAFE_NO_PAD.decode(k).ok()?.try_into().ok());
+            let key: Digest = key.ok_or_else(|| self.part(Check::Part, 0, "has an idempotency key that is no digest"))?;
+            self.found(DuplicateKey::of_retry(&key))?;
+        }
         let Some(rest) = self.entry.open(1) else { return Ok(()) };
         let json: Option<Value> = serde_json::from_slice(rest).ok();
         let canonical = json.is_some_and(|j| canonical_json::write(&j) == rest);

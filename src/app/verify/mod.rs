@@ -13,6 +13,7 @@
 //! What was destroyed on purpose is counted and is no error.
 mod entries;
 mod ordered;
+mod redactions;
 mod references;
 pub mod remote;
 mod tokens;
@@ -244,10 +245,12 @@ impl Examination {
         let mut replay = self.store.replay(&meaning)?;
         let mut people = references::People::load(&*self.store, &self.vault)?;
         let mut tokens = tokens::Tokens::default();
+        let mut redactions = redactions::Redactions::default();
         let mut done = 0;
         ordered::play(&*self.store, range, &mut *replay, &mut |entry, core, concerns| {
             people.entry(&entry, concerns, &self.vault)?;
             tokens.entry(&entry, core)?;
+            redactions.entry(&entry, core)?;
             done += 1;
             progress(Stage::Replay, done, size);
             Ok(())
@@ -255,6 +258,7 @@ impl Examination {
         (report.checked.references, report.checked.references_of_erased) = people.finish()?;
         report.checked.people = people.count();
         report.checked.tokens = tokens.finish(self.store.tokens()?, cores_destroyed > 0, &self.vault)?;
+        redactions.finish(&*self.store, cores_destroyed > 0)?;
         report.checked.named = self.named()?;
         if cores_destroyed > 0 {
             return Ok(());

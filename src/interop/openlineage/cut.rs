@@ -40,6 +40,8 @@ pub struct Cut<'a> {
     /// What all events of the shape have in common of `core` and `rest`: a zstd
     /// prefix under which a repetition is nearly nothing.
     pub prefix: Vec<u8>,
+    /// Where `core`'s share of `prefix` ends and `rest`'s begins.
+    pub prefix_core: usize,
 }
 
 /// The received bytes of an interned facet.
@@ -103,7 +105,7 @@ impl<'a> Reading<'a> {
         holes.sort_unstable_by_key(|h| h.span.start);
         varying.sort_unstable_by_key(|r| r.start);
         let core = core_part::write(&assertion, actor);
-        let prefix = prefix(&core, self.body(), &holes, &varying, &people);
+        let (prefix, prefix_core) = prefix(&core, self.body(), &holes, &varying, &people);
         Cut {
             rest: rest::write(self.body(), &holes),
             shape: Sha256::digest(&prefix).into(),
@@ -112,6 +114,7 @@ impl<'a> Reading<'a> {
             blobs,
             people,
             prefix,
+            prefix_core,
         }
     }
 }
@@ -286,10 +289,11 @@ impl Cutter<'_, '_> {
 }
 
 /// `core` without what varies, a zero byte, what the holes stand for, and the
-/// received bytes without holes and without what varies.
-fn prefix(core: &core_part::Written, body: &[u8], holes: &[HoleAt], varying: &[Range<usize>], people: &[PersonPart]) -> Vec<u8> {
+/// received bytes without holes and without what varies. And how long the first of these is.
+fn prefix(core: &core_part::Written, body: &[u8], holes: &[HoleAt], varying: &[Range<usize>], people: &[PersonPart]) -> (Vec<u8>, usize) {
     let mut out = Vec::with_capacity(core.bytes.len() + body.len() / 2);
     push_all_but(&mut out, &core.bytes, core.varying.iter().cloned());
+    let of_core = out.len();
     out.push(0);
     let mut left_out: Vec<Range<usize>> = Vec::with_capacity(holes.len() + varying.len());
     let mut varying = varying.iter().peekable();
@@ -314,7 +318,7 @@ fn prefix(core: &core_part::Written, body: &[u8], holes: &[HoleAt], varying: &[R
     }
     left_out.extend(varying.cloned());
     push_all_but(&mut out, body, left_out.into_iter());
-    out
+    (out, of_core)
 }
 
 fn push_all_but(out: &mut Vec<u8>, bytes: &[u8], left_out: impl Iterator<Item = Range<usize>>) {

@@ -64,6 +64,11 @@ pub struct EntryRow {
     pub parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
 }
 
+/// Sealed bytes, unless they were overwritten.
+fn still_there(sealed: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    sealed.filter(|s| !codec::is_overwritten(s))
+}
+
 /// An entry's row with the parts that lie beside it.
 ///
 /// # Errors
@@ -75,9 +80,9 @@ pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>,
         )
         .and_then(|mut s| {
             s.query_row([index], |r| {
-                let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
+                let mut parts = vec![(PartClass::Core, r.get(9)?, still_there(r.get(11)?))];
                 if let Some(key) = r.get(10)? {
-                    parts.push((PartClass::Rest, key, r.get(12)?));
+                    parts.push((PartClass::Rest, key, still_there(r.get(12)?)));
                 }
                 Ok(EntryRow {
                     index,
@@ -103,7 +108,7 @@ pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>,
         let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
         while let Some(r) = rows.next().map_err(backend)? {
             let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
-            row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
+            row.parts.push((class, r.get(1).map_err(backend)?, still_there(r.get(2).map_err(backend)?)));
         }
     }
     if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
@@ -133,20 +138,27 @@ impl EntryReader<'_> {
         let address = PartAddress { entry: row.id, number: u32::try_from(number).map_err(|_| INCONSISTENT)?, class: class.word() };
         let opened = envelope::open(&key, &address, sealed).map_err(vault)?;
         let prefix = match row.shape {
-            Some(shape) if codec::needs_prefix(opened.bytes()) => self.prefix(shape)?,
+            Some(shape) if codec::needs_prefix(opened.bytes()) => self.prefix(shape, *class)?,
             _ => None,
         };
         let Some(bytes) = codec::decode(opened.bytes(), prefix.as_deref()) else { return Ok(None) };
         Ok(Some((*opened.salt(), bytes)))
     }
 
-    /// The shape's prefix; `None` when its key is gone.
-    fn prefix(&self, shape: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let (digest, key, sealed): (Digest, u32, Option<Vec<u8>>) = self
+    /// The shape's prefix for parts of a class; `None` when it or its key is gone.
+    fn prefix(&self, shape: u32, class: PartClass) -> Result<Option<Vec<u8>>, StoreError> {
+        let (sql, of_rest) = match class {
+            PartClass::Core => ("SELECT digest, key, sealed FROM shape WHERE id = ?1", false),
+            _ => ("SELECT digest, key, rest FROM shape WHERE id = ?1", true),
+        };
+        let (mut digest, key, sealed): (Digest, u32, Option<Vec<u8>>) = self
             .db
-            .prepare_cached("SELECT digest, key, sealed FROM shape WHERE id = ?1")
+            .prepare_cached(sql)
             .and_then(|mut s| s.query_row([shape], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))))
             .map_err(backend)?;
+        if of_rest {
+            digest = codec::rest_of_shape(&digest);
+        }
         self.unseal_blob(&digest, key, sealed)
     }
 
@@ -165,7 +177,7 @@ impl EntryReader<'_> {
     }
 
     fn unseal_blob(&self, digest: &Digest, key: u32, sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(sealed) = sealed else { return Ok(None) };
+        let Some(sealed) = sealed.filter(|s| !codec::is_overwritten(s)) else { return Ok(None) };
         let Some(key) = self.vault.key(KeyId(key)).map_err(vault)? else { return Ok(None) };
         let bytes = envelope::open_blob(&key, digest, &sealed).map_err(vault)?;
         Ok(codec::decode(&bytes, None))
@@ -182,7 +194,7 @@ impl EntryReader<'_> {
             let state = if readable.class(*class) {
                 match self.open(&row, number)? {
                     Some((salt, bytes)) => PartState::Open { salt, bytes: bytes.into() },
-                    None => PartState::Destroyed { by: None },
+                    None => PartState::Destroyed { by: super::redaction::of_part(self.db, index, number)? },
                 }
             } else {
                 PartState::Forbidden

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::plan::Plan;
 use crate::domain::assertion::Digest;
@@ -57,8 +57,16 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Generations<K, V> {
     }
 }
 
+/// Facets that were redacted: the number of one is kept for good, its content is not.
+#[derive(Default)]
+struct Redacted {
+    by_digest: HashMap<Digest, u32, FxBuildHasher>,
+    numbers: FxHashSet<u32>,
+}
+
 /// Shared by preparers (reading) and the writer.
 pub struct Intern {
+    redacted: RwLock<Redacted>,
     shapes: RwLock<Generations<Digest, u32>>,
     blobs: RwLock<Generations<Digest, u32>>,
     plans: RwLock<Generations<u32, Arc<Plan>>>,
@@ -73,7 +81,32 @@ impl Intern {
             shapes: RwLock::new(Generations::new(ITEMS_MAX)),
             blobs: RwLock::new(Generations::new(ITEMS_MAX * 4)),
             plans: RwLock::new(Generations::new(ITEMS_MAX / 2)),
+            redacted: RwLock::default(),
         }
+    }
+
+    /// With what was redacted before the start.
+    pub fn with_redacted(blobs: impl IntoIterator<Item = (Digest, u32)>) -> Self {
+        let intern = Self::new();
+        blobs.into_iter().for_each(|(digest, blob)| intern.redact(digest, blob));
+        intern
+    }
+
+    /// From now on the facet's content is unknown, also to whoever understood it.
+    pub fn redact(&self, digest: Digest, blob: u32) {
+        let mut redacted = self.redacted.write();
+        redacted.by_digest.insert(digest, blob);
+        redacted.numbers.insert(blob);
+    }
+
+    pub fn is_redacted(&self, digest: &Digest) -> bool {
+        let redacted = self.redacted.read();
+        !redacted.by_digest.is_empty() && redacted.by_digest.contains_key(digest)
+    }
+
+    pub fn is_redacted_blob(&self, blob: u32) -> bool {
+        let redacted = self.redacted.read();
+        !redacted.numbers.is_empty() && redacted.numbers.contains(&blob)
     }
 
     pub fn shape(&self, digest: &Digest) -> Option<u32> {
@@ -81,7 +114,8 @@ impl Intern {
     }
 
     pub fn blob(&self, digest: &Digest) -> Option<u32> {
-        self.blobs.read().peek(digest).copied()
+        let known = self.blobs.read().peek(digest).copied();
+        known.or_else(|| self.redacted.read().by_digest.get(digest).copied())
     }
 
     pub fn plan(&self, shape: u32) -> Option<Arc<Plan>> {
@@ -90,6 +124,11 @@ impl Intern {
 
     pub fn add_shape(&self, digest: Digest, shape: u32) {
         self.shapes.write().insert(digest, shape);
+    }
+
+    /// The shape's share of `rest` is destroyed: who has that shape again stores it anew.
+    pub fn forget_shape(&self, digest: &Digest) {
+        self.shapes.write().remove(digest);
     }
 
     pub fn add_blob(&self, digest: Digest, blob: u32) {

@@ -10,6 +10,7 @@ mod open;
 mod plan;
 mod project;
 mod read;
+mod redaction;
 mod schema;
 mod shared;
 mod snapshot;

@@ -177,10 +177,11 @@ impl EmbeddedStore {
         let topology = Topology::load(&load)?;
         let state = State::load(&load)?;
         let tokens = super::tokens::all(&load)?;
+        let redacted = super::redaction::blobs(&load)?;
         load.finish().map_err(backend)?;
         let logs = Logs::new(vec![span.clone()]).ok_or(StoreError::Inconsistent { place: "log" })?;
         let head = Head { size: span.first + size, root: edge.root() };
-        let shared = Arc::new(Shared::new(topology, Intern::new(), logs, head, published));
+        let shared = Arc::new(Shared::new(topology, Intern::with_redacted(redacted), logs, head, published));
         let anchor = options.anchor.clone();
         let mut writer = Writer::new(WriterParts {
             db,
@@ -285,6 +286,10 @@ impl Store for EmbeddedStore {
 
     fn blob(&self, digest: &Digest) -> Option<u32> {
         self.shared.intern.blob(digest)
+    }
+
+    fn is_redacted(&self, digest: &Digest) -> bool {
+        self.shared.intern.is_redacted(digest)
     }
 
     fn stopped(&self) -> bool {

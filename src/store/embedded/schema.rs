@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// `PRAGMA application_id`: "LDGL".
 pub const APPLICATION_ID: i32 = 0x4C44_474C;
 /// `PRAGMA user_version`: bumped with every change of the tables.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 const LEDGER_TABLES: &str = "
 CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
@@ -25,9 +25,12 @@ CREATE TABLE tile(k INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
 CREATE TABLE dup(ms INTEGER NOT NULL, h BLOB NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(ms, h)) WITHOUT ROWID;
 CREATE TABLE checkpoint(one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL);
 CREATE TABLE event_type(id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
--- Interned content. `plan` is what the projection needs of a shape, in numbers and digests.
+-- Interned content. Of a shape `sealed` is what `core` parts are packed against, `rest` what `rest` parts are. `plan` is what the projection needs of a shape, in numbers and digests.
 CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT NULL, sealed BLOB);
-CREATE TABLE shape(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT NULL, sealed BLOB, plan BLOB NOT NULL);
+CREATE TABLE shape(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, key INTEGER NOT NULL, sealed BLOB, rest BLOB, plan BLOB NOT NULL);
+-- What was redacted, and by which entry: parts (`k` as in `part`) and interned facets. Their bytes are overwritten in place, by zeros.
+CREATE TABLE redacted_part(k INTEGER PRIMARY KEY, by INTEGER NOT NULL);
+CREATE TABLE redacted_blob(blob INTEGER PRIMARY KEY, by INTEGER NOT NULL);
 -- People and actors: how many references each has used.
 CREATE TABLE person(handle BLOB PRIMARY KEY, epoch INTEGER NOT NULL, next_n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE token(id BLOB PRIMARY KEY, hash BLOB NOT NULL, row TEXT NOT NULL, revoked_at INTEGER, ix INTEGER NOT NULL) WITHOUT ROWID;
@@ -121,6 +124,7 @@ pub fn is_empty(db: &Connection, path: &Path) -> Result<bool, OpenError> {
     match (ask("PRAGMA application_id")?, ask("PRAGMA user_version")?) {
         (0, 0) if tables == 0 => Ok(true),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
+        (APPLICATION_ID, found) if found > 0 && found < SCHEMA_VERSION => Err(OpenError::Older { found, known: SCHEMA_VERSION }),
         (APPLICATION_ID, found) if found > SCHEMA_VERSION => Err(OpenError::Newer { found, known: SCHEMA_VERSION }),
         _ => Err(foreign()),
     }
@@ -217,6 +221,11 @@ pub fn pragma_obeyed(db: &Connection, name: &str, value: &str, expected: &str) -
 pub enum OpenError {
     #[error("the database is of schema version {found}, this program knows up to {known}; use a newer ledgerline")]
     Newer { found: i32, known: i32 },
+    #[error(
+        "the database is of schema version {found}, from before the first release, this program needs {known}; \
+         start a new data folder and send the events again"
+    )]
+    Older { found: i32, known: i32 },
     #[error("`{path}` is not a ledgerline database; set `data` to another folder")]
     NotOurs { path: String },
     #[error("the database refused the setting `{name}`")]

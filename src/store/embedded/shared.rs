@@ -1,5 +1,8 @@
 //! What the writer publishes and readers pick up.
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -19,6 +22,7 @@ pub struct Shared {
     size: watch::Sender<EntryIndex>,
     checkpoint: ArcSwap<PublishedCheckpoint>,
     stopped: watch::Sender<bool>,
+    purge_due: AtomicBool,
 }
 
 impl Shared {
@@ -31,6 +35,7 @@ impl Shared {
             size: watch::Sender::new(head.size),
             checkpoint: ArcSwap::new(checkpoint),
             stopped: watch::Sender::new(false),
+            purge_due: AtomicBool::new(false),
         }
     }
 
@@ -56,6 +61,15 @@ impl Shared {
 
     pub fn publish_checkpoint(&self, checkpoint: Arc<PublishedCheckpoint>) {
         self.checkpoint.store(checkpoint);
+    }
+
+    /// The write-ahead log holds what was destroyed, and a reader kept it from being emptied.
+    pub fn set_purge_due(&self, due: bool) {
+        self.purge_due.store(due, Ordering::Release);
+    }
+
+    pub fn purge_due(&self) -> bool {
+        self.purge_due.load(Ordering::Acquire)
     }
 
     /// A write failed: nothing more is written by this process.

@@ -24,6 +24,7 @@ use crate::{
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
+        redaction::{Redactable, RedactionQuestion},
         search::Searchable,
         time::Micros,
     },
@@ -203,6 +204,10 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn declared_flows(&self, job: NodeId) -> Result<DeclaredFlows, StoreError> {
         self.ask(move |r| declared::flows(r, job)).await
+    }
+
+    async fn redactable(&self, question: RedactionQuestion) -> Result<Option<Redactable>, StoreError> {
+        self.ask(move |r| r.redactable(&question)).await
     }
 
     async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError> {

@@ -30,6 +30,8 @@ impl WalMover {
         let db = Connection::open(path)?;
         db.pragma_update(None, "synchronous", "FULL")?;
         checkpoint_on_close(&db, false)?;
+        // Whoever empties the log holds up the writer while it waits for readers.
+        db.busy_timeout(EVERY)?;
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("wal".into()).spawn(move || {
             run(&db, &shared, &stopped);
@@ -49,8 +51,19 @@ fn run(db: &Connection, shared: &Shared, stopped: &Receiver<()>) {
         // Both, for a checkpoint is a commit too: one that comes while the log is
         // moved keeps the database unsynced, and no entry may follow it for long.
         let committed = (shared.head().size, shared.checkpoint().size);
-        if committed == seen || shared.stopped() {
+        if shared.stopped() || (committed == seen && !shared.purge_due()) {
             continue;
+        }
+        if shared.purge_due() {
+            match empty(db) {
+                Ok(true) => shared.set_purge_due(false),
+                Ok(false) => {}
+                Err(e) => {
+                    tracing::error!(error = %e, "what was redacted could not be removed from the write-ahead log; nothing more is written");
+                    shared.stop();
+                    return;
+                }
+            }
         }
         // A failed sync here means that pages may be lost that the log no longer holds.
         match move_all(db) {
@@ -63,6 +76,23 @@ fn run(db: &Connection, shared: &Shared, stopped: &Receiver<()>) {
                 return;
             }
         }
+    }
+}
+
+/// Moves everything and cuts the log to nothing, so that no page of before is left
+/// in it; false where somebody still reads an older state.
+///
+/// # Errors
+/// SQLite's.
+pub fn empty(db: &Connection) -> rusqlite::Result<bool> {
+    match db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get::<_, bool>(0)) {
+        Ok(busy) => Ok(!busy),
+        Err(rusqlite::Error::SqliteFailure(e, _))
+            if e.code == rusqlite::ErrorCode::DatabaseBusy || e.code == rusqlite::ErrorCode::DatabaseLocked =>
+        {
+            Ok(false)
+        }
+        Err(e) => Err(e),
     }
 }
 

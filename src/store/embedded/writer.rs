@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     entries::{CoreDigests, leaf_of_row, part_key},
     project::{Projector, ShapeOf, State},
+    redaction,
     schema::{backend, checkpoint_on_close},
     shared::Shared,
     tree::insert_tile,
@@ -56,6 +57,8 @@ pub struct Writer {
     shape_next: u32,
     blob_next: u32,
     on_publish: Option<OnPublish>,
+    /// Something was destroyed in this transaction.
+    purge_due: bool,
 }
 
 /// What the writer starts from.
@@ -93,6 +96,7 @@ impl Writer {
             shape_next,
             blob_next,
             on_publish: p.on_publish,
+            purge_due: false,
         })
     }
 
@@ -108,6 +112,9 @@ impl Writer {
         }
         self.db.execute_batch("COMMIT").map_err(backend)?;
         self.shared.publish_head(Head { size: self.size(), root: self.edge.root() });
+        if std::mem::take(&mut self.purge_due) {
+            redaction::purge(&self.db, &self.shared)?;
+        }
         self.move_wal()?;
         Ok(done)
     }
@@ -219,6 +226,11 @@ impl Writer {
                 self.token(ix, &t)?;
                 Ok((None, None, smallvec::SmallVec::new()))
             }
+            Change::Redact(r) => {
+                redaction::apply(&self.db, &self.shared, ix, &r)?;
+                self.purge_due = true;
+                Ok((None, None, smallvec::SmallVec::new()))
+            }
             Change::Lineage(l) => {
                 let LineageChange { assertion, ids, shape } = *l;
                 let stored = match &shape {
@@ -275,8 +287,8 @@ impl Writer {
         let id = self.shape_next;
         self.shape_next += 1;
         self.db
-            .prepare_cached("INSERT INTO shape(id, digest, key, sealed, plan) VALUES(?1, ?2, ?3, ?4, x'')")
-            .and_then(|mut s| s.execute((id, &new.digest[..], new.key, &new.sealed)))
+            .prepare_cached("INSERT INTO shape(id, digest, key, sealed, rest, plan) VALUES(?1, ?2, ?3, ?4, ?5, x'')")
+            .and_then(|mut s| s.execute((id, &new.digest[..], new.key, &new.sealed, &new.rest)))
             .map_err(backend)?;
         Ok((id, blobs))
     }

@@ -1,6 +1,7 @@
 //! The border: GraphQL and HTTP, over a real application and a real socket.
 mod audits;
 mod auth;
+mod correct;
 mod declare;
 pub mod documents;
 mod events;

@@ -1,5 +1,5 @@
 //! Subscriptions and other operations over WebSocket, against a real server.
-mod client;
+pub mod client;
 mod documents;
 mod feed;
 mod protocol;

@@ -227,7 +227,7 @@ fn a_token_that_ends_ends_its_subscriptions() {
         // The revocation is an entry itself, so each subscription looks again.
         world.clock.advance(2_000_000);
         let by = app.authenticate(&admin).unwrap();
-        app.revoke_token(&by, facts.id, "a test").await.unwrap();
+        app.revoke_token(&by, facts.id, "a test", None).await.unwrap();
         assert_eq!(ending.closed().await, (4401, "Unauthorized".to_owned()));
         assert_eq!(losing.closed().await, (4403, "Forbidden".to_owned()));
     });

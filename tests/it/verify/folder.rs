@@ -160,7 +160,7 @@ pub async fn rich_world() -> World {
     fewer["inputs"][0]["facets"] = json!({"symlinks": {"_producer": "https://example.org/p", "_schemaURL": "https://example.org/s",
         "identifiers": [{"namespace": "hive://metastore:9083", "name": "default.a", "type": "TABLE"}]}});
     world.send(&fewer).await;
-    world.app.revoke_token(&jane, johns, "John left").await.unwrap();
+    world.app.revoke_token(&jane, johns, "John left", None).await.unwrap();
     // The folder is opened again: interned shapes and facets are not remembered.
     for seed in 0..3 {
         for (integration, event) in seeded(seed, 40) {

@@ -195,7 +195,7 @@ impl Artifact {
                 valid_from: DateTime(f.valid_from),
                 valid_until: DateTime::end(f.valid_until),
                 recorded_from: Long(f.recorded_from),
-                digest: (state != FacetState::Forbidden).then(|| hex::encode(f.digest)),
+                digest: (state == FacetState::Open).then(|| hex::encode(f.digest)),
                 state,
                 json: facets::readable(f, principal).and_then(scalar::json),
             }

@@ -28,7 +28,7 @@ pub struct Interned<'a> {
     vault: &'a Vault,
     by_digest: Arc<HashMap<Digest, u32>>,
     blobs: HashMap<Digest, Option<Vec<u8>>>,
-    prefixes: HashMap<u32, Option<Arc<Vec<u8>>>>,
+    prefixes: HashMap<(u32, bool), Option<Arc<Vec<u8>>>>,
     kept_bytes: usize,
 }
 
@@ -63,12 +63,17 @@ impl<'a> Interned<'a> {
     }
 
     fn prefix(&mut self, shape: u32, row: &EntryRow, class: PartClass) -> Result<Option<Arc<Vec<u8>>>, Finding> {
-        if let Some(kept) = self.prefixes.get(&shape) {
+        let of_rest = class != PartClass::Core;
+        if let Some(kept) = self.prefixes.get(&(shape, of_rest)) {
             return Ok(kept.clone());
         }
         let found: Option<(Digest, u32, Option<Vec<u8>>)> = self
             .db
-            .prepare_cached("SELECT digest, key, sealed FROM shape WHERE id = ?1")
+            .prepare_cached(if of_rest {
+                "SELECT digest, key, rest FROM shape WHERE id = ?1"
+            } else {
+                "SELECT digest, key, sealed FROM shape WHERE id = ?1"
+            })
             .and_then(|mut s| s.query_row([shape], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional())
             .map_err(unreadable)?;
         let Some(found) = found else {
@@ -78,9 +83,9 @@ impl<'a> Interned<'a> {
                 format!("its shape {shape} is not stored, so its {} cannot be unpacked", class.word()),
             ));
         };
-        let prefix = unseal(self.vault, &format!("shape {shape}"), found)?.map(Arc::new);
+        let prefix = open_sealed(self.vault, &format!("shape {shape}"), &share(found, of_rest))?.map(Arc::new);
         self.keep(prefix.as_ref().map_or(0, |p| p.len()));
-        self.prefixes.insert(shape, prefix.clone());
+        self.prefixes.insert((shape, of_rest), prefix.clone());
         Ok(prefix)
     }
 
@@ -108,7 +113,7 @@ impl Blobs for Interned<'_> {
             .prepare_cached("SELECT digest, key, sealed FROM blob WHERE id = ?1")
             .and_then(|mut s| s.query_row([id], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))))
             .map_err(unreadable)?;
-        let bytes = unseal(self.vault, &format!("blob {id}"), row)?;
+        let bytes = unseal(self.vault, &format!("blob {id}"), &row)?;
         self.keep(bytes.as_ref().map_or(0, Vec::len));
         self.blobs.insert(*digest, bytes.clone());
         Ok(bytes)
@@ -119,31 +124,58 @@ impl Blobs for Interned<'_> {
 /// there are, and how many are gone on purpose.
 pub fn check_all(db: &Connection, vault: &Vault) -> Result<(u64, u64), Finding> {
     let (mut all, mut destroyed) = (0, 0);
-    for table in ["blob", "shape"] {
-        let mut s = db.prepare(&format!("SELECT id, digest, key, sealed FROM {table} ORDER BY id")).map_err(unreadable)?;
+    for (table, columns) in [("blob", "id, digest, key, sealed, NULL"), ("shape", "id, digest, key, sealed, rest")] {
+        let mut s = db.prepare(&format!("SELECT {columns} FROM {table} ORDER BY id")).map_err(unreadable)?;
         let mut rows = s.query([]).map_err(unreadable)?;
         while let Some(r) = rows.next().map_err(unreadable)? {
             let id: i64 = r.get(0).map_err(unreadable)?;
             let place = format!("{table} {id}");
-            let row = (|| Ok((r.get(1)?, r.get(2)?, r.get(3)?)))();
-            let row = row.map_err(|e: rusqlite::Error| Finding::new(Check::Blob, &*place, format!("its row cannot be read: {e}")))?;
+            let row = (|| Ok(((r.get(1)?, r.get(2)?, r.get(3)?), r.get(4)?)))();
+            let (row, rest): (Sealed, Option<Vec<u8>>) =
+                row.map_err(|e: rusqlite::Error| Finding::new(Check::Blob, &*place, format!("its row cannot be read: {e}")))?;
             all += 1;
-            destroyed += u64::from(unseal(vault, &place, row)?.is_none());
+            let whole = match table {
+                "shape" => whole_shape(vault, &place, row, rest)?,
+                _ => unseal(vault, &place, &row)?.is_some(),
+            };
+            destroyed += u64::from(!whole);
         }
     }
     Ok((all, destroyed))
 }
 
+/// Digest, key and sealed bytes of a row.
+type Sealed = (Digest, u32, Option<Vec<u8>>);
+
+/// Both shares of a shape open and together have its digest; false where one of
+/// them is gone on purpose.
+fn whole_shape(vault: &Vault, place: &str, row: Sealed, rest: Option<Vec<u8>>) -> Result<bool, Finding> {
+    let of_rest = share((row.0, row.1, rest), true);
+    let (Some(core), Some(rest)) = (open_sealed(vault, place, &row)?, open_sealed(vault, place, &of_rest)?) else { return Ok(false) };
+    let found: Digest = Sha256::new().chain_update(core).chain_update(rest).finalize().into();
+    if found == row.0 { Ok(true) } else { Err(Finding::new(Check::Blob, place, "its bytes do not have its digest")) }
+}
+
+/// A shape's share as it is sealed.
+fn share((digest, key, sealed): Sealed, of_rest: bool) -> Sealed {
+    (if of_rest { codec::rest_of_shape(&digest) } else { digest }, key, sealed)
+}
+
 /// Opens interned content and compares it with its digest.
-fn unseal(vault: &Vault, place: &str, (digest, key, sealed): (Digest, u32, Option<Vec<u8>>)) -> Result<Option<Vec<u8>>, Finding> {
-    let Some(sealed) = sealed else { return Ok(None) };
-    let Some(data_key) = key_of(vault, key, || place.to_owned())? else { return Ok(None) };
-    let wrong = |problem: String| Finding::new(Check::Blob, place, problem);
-    let packed = envelope::open_blob(&data_key, &digest, &sealed)
-        .map_err(|_| wrong(format!("does not open with key {key}: it was altered, or its digest was")))?;
-    let bytes = codec::decode(&packed, None).ok_or_else(|| wrong("opens, but cannot be unpacked".to_owned()))?;
+fn unseal(vault: &Vault, place: &str, row: &Sealed) -> Result<Option<Vec<u8>>, Finding> {
+    let Some(bytes) = open_sealed(vault, place, row)? else { return Ok(None) };
     let found: Digest = Sha256::digest(&bytes).into();
-    if found == digest { Ok(Some(bytes)) } else { Err(wrong("its bytes do not have its digest".to_owned())) }
+    if found == row.0 { Ok(Some(bytes)) } else { Err(Finding::new(Check::Blob, place, "its bytes do not have its digest")) }
+}
+
+/// Opens interned content; `None` where it is gone on purpose.
+fn open_sealed(vault: &Vault, place: &str, (digest, key, sealed): &Sealed) -> Result<Option<Vec<u8>>, Finding> {
+    let Some(sealed) = sealed.as_ref().filter(|s| !codec::is_overwritten(s)) else { return Ok(None) };
+    let Some(data_key) = key_of(vault, *key, || place.to_owned())? else { return Ok(None) };
+    let wrong = |problem: String| Finding::new(Check::Blob, place, problem);
+    let packed = envelope::open_blob(&data_key, digest, sealed)
+        .map_err(|_| wrong(format!("does not open with key {key}: it was altered, or its digest was")))?;
+    codec::decode(&packed, None).map(Some).ok_or_else(|| wrong("opens, but cannot be unpacked".to_owned()))
 }
 
 /// A key; `None` when it was destroyed on purpose.

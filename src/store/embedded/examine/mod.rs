@@ -17,6 +17,7 @@ use self::interned::Interned;
 use super::{
     entries::entry_row,
     open::{Folder, OpenFolderError},
+    redaction,
     schema::{OpenError, is_empty, open_reader},
     tokens,
 };
@@ -29,7 +30,7 @@ use crate::{
     store::{
         PublishedCheckpoint, Readable, StoreError,
         examine::{
-            Check, Examined, Extent, Finding, Heads, LogFault, Meaning, PersonRow, Progress, Replay, StoredEntry, StoredPart,
+            Check, Examined, Extent, Finding, Heads, LogFault, Meaning, PersonRow, Progress, RedactedRows, Replay, StoredEntry, StoredPart,
             StoredPartState, Visit,
         },
         write::{DuplicateKey, TokenRow},
@@ -222,7 +223,7 @@ impl Examined for Examiner {
         self.with(|db| {
             db.query_row(
                 "SELECT ix FROM (SELECT ix, count(*) AS n FROM dup GROUP BY ix) d \
-                 WHERE n > 1 OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.ix = d.ix AND e.shape IS NOT NULL) LIMIT 1",
+                 WHERE n > 1 OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.ix = d.ix) LIMIT 1",
                 [],
                 |r| r.get(0),
             )
@@ -244,6 +245,13 @@ impl Examined for Examiner {
     fn tokens(&self) -> Result<Vec<(TokenRow, EntryIndex)>, Finding> {
         self.with(|db| {
             tokens::all_with_entries(db).map_err(|e| Finding::new(Check::Token, "table `token`", format!("cannot be read: {}", chain(&e))))
+        })
+    }
+
+    fn redactions(&self) -> Result<RedactedRows, Finding> {
+        self.with(|db| {
+            redaction::rows(db)
+                .map_err(|e| Finding::new(Check::Part, "the tables of what was redacted", format!("cannot be read: {}", chain(&e))))
         })
     }
 

@@ -17,7 +17,7 @@ const SHAPES: &str = "
 -- Entries whose source has another number now, because destroyed ones are not replayed.
 CREATE TABLE moved(ix INTEGER PRIMARY KEY, source INTEGER);
 CREATE TABLE plan(id INTEGER PRIMARY KEY, plan BLOB NOT NULL);
-CREATE TEMP VIEW shape AS SELECT s.id, s.digest, s.key, s.sealed, coalesce(p.plan, x'') AS plan
+CREATE TEMP VIEW shape AS SELECT s.id, s.digest, s.key, s.sealed, s.rest, coalesce(p.plan, x'') AS plan
   FROM stored.shape s LEFT JOIN main.plan p ON p.id = s.id;
 CREATE TEMP TRIGGER shape_planned INSTEAD OF UPDATE ON shape
   BEGIN INSERT INTO plan(id, plan) VALUES(new.id, new.plan) ON CONFLICT DO UPDATE SET plan = new.plan; END;

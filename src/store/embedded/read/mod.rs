@@ -9,6 +9,7 @@ mod history;
 mod ledger_page;
 mod lives;
 mod pages;
+mod redactable;
 mod runs;
 mod searched;
 mod starts;
@@ -30,6 +31,7 @@ use crate::{
         id::{EntryIndex, InstallationSecret, NodeId},
         kind::ArtifactKind,
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
+        redaction::{Redactable, RedactionQuestion},
         search::Searchable,
     },
     store::StoreError,
@@ -160,6 +162,10 @@ impl Reader<'_> {
         as_of: AsOf,
     ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
         changes::changes(self, keys, before, limit, as_of)
+    }
+
+    pub fn redactable(&self, question: &RedactionQuestion) -> Result<Option<Redactable>, StoreError> {
+        redactable::redactable(self, question)
     }
 
     pub fn runs_of_datasets(&self, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {

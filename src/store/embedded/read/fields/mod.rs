@@ -49,6 +49,9 @@ impl Reader<'_> {
 
     /// A schema blob, understood. `None` when destroyed or not a schema.
     fn schema_of(&self, blob: u32) -> Result<Option<Arc<FieldSet>>, StoreError> {
+        if self.shared.intern.is_redacted_blob(blob) {
+            return Ok(None);
+        }
         if let Some(known) = self.understood.schemas.read().peek(&blob) {
             return Ok(Some(known.clone()));
         }
