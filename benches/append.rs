@@ -52,8 +52,15 @@ async fn main() {
     let ambient = Ambient::system();
     let i = Installation::open(&folder, &config, &ambient).unwrap();
     let vault = i.vault.clone();
-    let options =
-        OpenOptions { vault: i.vault, log_key: i.log_key, secret: i.secret, anchor: None, readers: 1, synchronous: Synchronous::Full };
+    let options = OpenOptions {
+        vault: i.vault,
+        log_key: i.log_key,
+        secret: i.secret,
+        anchor: None,
+        readers: 1,
+        copies_from: 4096,
+        synchronous: Synchronous::Full,
+    };
     let opened = EmbeddedStore::open(i.folder, options).unwrap();
     let sequencer = Arc::new(Sequencer::start(opened.writer, ambient.clock.clone(), 4096).unwrap());
     let (cpu, started) = (cpu_us(), Instant::now());

@@ -160,6 +160,7 @@ impl App {
             secret: secret.clone(),
             anchor,
             readers: config.store.readers as usize,
+            copies_from: config.lineage.copy_from as usize,
             synchronous,
         };
         let Opened { store, writer, tokens } = EmbeddedStore::open(folder, options)?;

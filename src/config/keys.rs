@@ -110,6 +110,7 @@ settings! {
         nodes_max: u32 [1..=1_000_000] = "20000" => "The greatest `maxNodes`.";
         per_node_max: u32 [1..=1_000_000] = "10000" => "The greatest `perNodeLimit`.";
         deadline_ms: u64 [10..=600_000] = "10000" => "How long a walk may take, in milliseconds; what was found by then is answered as `DEADLINE`.";
+        copy_from: u32 [0..=4_294_967_295] = "4096" => "From how many nodes on a count goes over a copy of the graph in memory, which is then made and kept: of the present about 9 bytes a node and 8 an edge, of the past, once it is asked for, 9 a node and 24 a fact.";
     }
     #[doc = "The HTTP server."]
     http: HttpConfig {

@@ -178,7 +178,8 @@ pub trait Snapshot: Send + Sync {
     async fn walk(&self, walk: Walk) -> Result<WalkAnswer, StoreError>;
     /// Several walks, each by itself.
     async fn walks(&self, walks: Vec<Walk>) -> Result<Vec<WalkAnswer>, StoreError>;
-    /// How much walks would find.
+    /// How much walks would find. Of artifacts, one way, without `collapse`: all of
+    /// it, whatever the caps on what is shown.
     async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError>;
     /// The claims behind edges, as a ledger of `size` entries knows them.
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError>;

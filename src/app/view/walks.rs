@@ -31,7 +31,7 @@ impl View {
     }
 
     /// Counts what walks would find, each way by itself. Without options one hop
-    /// both ways, up to the server's maxima.
+    /// both ways. Caps bound what is shown: not counts of artifacts without `collapse`.
     ///
     /// # Errors
     /// Those of [`View::lineage`].

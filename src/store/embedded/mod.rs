@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 mod anchor;
 mod arena;
+mod closure;
 mod entries;
 mod examine;
 mod intern;
@@ -17,6 +18,7 @@ mod snapshot;
 mod tokens;
 mod topology;
 mod tree;
+mod unlogged;
 pub mod vault_db;
 mod vault_rows;
 mod vault_scrub;
@@ -28,4 +30,5 @@ pub use anchor::{Anchor, AnchorError};
 pub use examine::{Access, Examiner};
 pub use open::{EmbeddedStore, Folder, OpenFolderError, OpenOptions, Opened};
 pub use schema::{OpenError, Synchronous};
+pub use unlogged::Unlogged;
 pub use writer::Writer;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     anchor::{Anchor, AnchorError},
+    closure::Copies,
     intern::Intern,
     project::State,
     schema::{OpenError, Synchronous, backend, open_reader, open_writer},
@@ -104,6 +105,8 @@ pub struct OpenOptions {
     pub secret: InstallationSecret,
     pub anchor: Option<Anchor>,
     pub readers: usize,
+    /// From how many nodes of a count on the graph's shape is copied for it.
+    pub copies_from: usize,
     pub synchronous: Synchronous,
 }
 
@@ -158,6 +161,10 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Opens a locked folder.
     ///
     /// # Errors
@@ -181,7 +188,8 @@ impl EmbeddedStore {
         load.finish().map_err(backend)?;
         let logs = Logs::new(vec![span.clone()]).ok_or(StoreError::Inconsistent { place: "log" })?;
         let head = Head { size: span.first + size, root: edge.root() };
-        let shared = Arc::new(Shared::new(topology, Intern::with_redacted(redacted), logs, head, published));
+        let intern = Intern::with_redacted(redacted);
+        let shared = Arc::new(Shared::new(topology, Copies::new(options.copies_from), intern, logs, head, published));
         let anchor = options.anchor.clone();
         let mut writer = Writer::new(WriterParts {
             db,

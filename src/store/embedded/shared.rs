@@ -7,7 +7,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::{intern::Intern, topology::Topology};
+use super::{closure::Copies, intern::Intern, topology::Topology};
 use crate::{
     domain::{id::EntryIndex, position::Logs},
     store::{Head, PublishedCheckpoint},
@@ -16,6 +16,8 @@ use crate::{
 /// Shared by the one writer and all readers.
 pub struct Shared {
     pub topology: Topology,
+    /// Copies of it for those who count very many nodes.
+    pub copies: Copies,
     pub intern: Intern,
     pub logs: Logs,
     head: ArcSwap<Head>,
@@ -26,9 +28,10 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(topology: Topology, intern: Intern, logs: Logs, head: Head, checkpoint: Arc<PublishedCheckpoint>) -> Self {
+    pub fn new(topology: Topology, copies: Copies, intern: Intern, logs: Logs, head: Head, checkpoint: Arc<PublishedCheckpoint>) -> Self {
         Self {
             topology,
+            copies,
             intern,
             logs,
             head: ArcSwap::from_pointee(head),

@@ -2,7 +2,7 @@
 //! oracle's own walks, paths are all there are, tried one by one.
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledgerline::domain::lineage::{Direction, Level};
+use ledgerline::domain::lineage::{Collapse, Direction, Level};
 use serde_json::{Value, json};
 
 use super::{
@@ -31,7 +31,12 @@ pub const FRAGMENTS: [&str; 3] = [
 ];
 
 /// The answer to [`COUNTS`], as JSON.
-pub fn counts(world: &World<'_>, from: &[Place], options: Options) -> Value {
+///
+/// Caps bound what is shown, and so no count of artifacts as they are.
+pub fn counts(world: &World<'_>, from: &[Place], mut options: Options) -> Value {
+    if options.level == Level::Artifact && options.collapse == Collapse::None {
+        (options.nodes_max, options.per_node_max) = (usize::MAX, usize::MAX);
+    }
     let way = |direction: Direction| {
         if options.direction != Direction::Both && options.direction != direction {
             return Value::Null;

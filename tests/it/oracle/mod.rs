@@ -20,6 +20,7 @@ pub mod stream;
 pub mod world;
 
 mod agreement;
+mod counted;
 mod destroyed;
 mod mirror;
 mod properties;

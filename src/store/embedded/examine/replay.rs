@@ -16,6 +16,7 @@ use crate::{
     store::{
         Head, PublishedCheckpoint,
         embedded::{
+            closure::Copies,
             entries::{CoreDigests, entry_row},
             intern::Intern,
             plan::Plan,
@@ -59,7 +60,7 @@ impl<'a> Replayed<'a> {
         db.execute_batch("BEGIN").map_err(unreadable)?;
         let head = Head { size: 0, root: EMPTY_ROOT };
         let unsigned = PublishedCheckpoint { size: 0, root: EMPTY_ROOT, note: String::new() };
-        let shared = Shared::new(Topology::new(), Intern::new(), logs, head, Arc::new(unsigned));
+        let shared = Shared::new(Topology::new(), Copies::new(usize::MAX), Intern::new(), logs, head, Arc::new(unsigned));
         Ok(Self { examiner, meaning, db, shared, state: State::empty(), by_digest, blobs, planned: HashSet::new(), skipped: false })
     }
 

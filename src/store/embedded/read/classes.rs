@@ -70,6 +70,17 @@ impl<'a> Classes<'a> {
         }
     }
 
+    /// Forgets all classes once there are too many: their numbers mean nothing any more.
+    pub fn forget_beyond(&mut self, max: usize) {
+        if self.classes.len() > max {
+            self.classes.clear();
+            self.by_incarnation.clear();
+            self.lives.clear();
+            self.bases.clear();
+            self.base_of.clear();
+        }
+    }
+
     pub fn get(&self, class: u32) -> Option<&Class> {
         self.classes.get(class as usize)
     }

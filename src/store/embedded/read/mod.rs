@@ -53,7 +53,7 @@ impl Understood {
 /// One question's reading.
 pub struct Reader<'a> {
     pub db: &'a Connection,
-    pub shared: &'a Shared,
+    pub shared: &'a Arc<Shared>,
     pub vault: &'a Vault,
     pub secret: &'a InstallationSecret,
     pub understood: &'a Understood,

@@ -3,6 +3,7 @@
 //! Levels in order of depth, inside a level by id bytes, neighbours by id bytes,
 //! caps by count: the same question on the same view gives the same answer.
 mod collapse;
+mod counting;
 
 use std::{rc::Rc, time::Instant};
 
@@ -89,17 +90,27 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
     found(reader, question, false)
 }
 
-/// Counts what a walk finds, without names, edges and what lies behind.
+/// Counts what a walk finds, without names, edges and what lies behind; without
+/// caps where that is bounded otherwise.
 ///
 /// # Errors
 /// The database's.
 pub fn count(reader: &Reader<'_>, question: &Walk) -> Result<WalkCounts, StoreError> {
+    if counting::fits(question) {
+        return counting::count(reader, question);
+    }
     Ok(WalkCounts::of(&found(reader, question, true)?))
 }
 
 fn found(reader: &Reader<'_>, question: &Walk, only_counts: bool) -> Result<WalkAnswer, StoreError> {
+    let mut walker = walker(reader, question, only_counts);
+    walker.run()?;
+    Ok(walker.answer)
+}
+
+fn walker<'a>(reader: &Reader<'a>, question: &'a Walk, only_counts: bool) -> Walker<'a> {
     let topology = &reader.shared.topology;
-    let mut walker = Walker {
+    Walker {
         topology,
         question,
         only_counts,
@@ -113,9 +124,7 @@ fn found(reader: &Reader<'_>, question: &Walk, only_counts: bool) -> Result<Walk
         pruned: FxHashSet::default(),
         behind: FxHashMap::default(),
         late: false,
-    };
-    walker.run()?;
-    Ok(walker.answer)
+    }
 }
 
 struct Walker<'a> {

@@ -142,6 +142,7 @@ impl Topology {
         job_head.0.store(no, Ordering::Release);
         dataset.degree.fetch_add(1, Ordering::Relaxed);
         job.degree.fetch_add(1, Ordering::Relaxed);
+        self.touch_flow(f.dataset, f.job);
         Some(no)
     }
 
@@ -149,6 +150,7 @@ impl Topology {
     pub fn end_flow(&self, slot: u32, by: EntryIndex) {
         if let Some(s) = self.flows.get(slot) {
             s.recorded_until.store(position(by), Ordering::Release);
+            self.touch_flow(s.dataset.load(Ordering::Relaxed), s.job.load(Ordering::Relaxed));
         }
     }
 
@@ -196,7 +198,7 @@ impl Topology {
         self.life_count.store(no + 1, Ordering::Release);
         n.lives.0.store(no, Ordering::Release);
         if f.valid_until < FOREVER {
-            n.flags.fetch_or(HAS_ENDS, Ordering::Release);
+            self.raise(node, HAS_ENDS);
         }
         Some(no)
     }
@@ -210,8 +212,12 @@ impl Topology {
     /// Marks a node whose life is known to end even if no stretch of it shows
     /// (a drop at or before its first naming).
     pub fn mark_ends(&self, node: NodeNo) {
-        if let Some(n) = self.nodes.get(node) {
-            n.flags.fetch_or(HAS_ENDS, Ordering::Release);
+        self.raise(node, HAS_ENDS);
+    }
+
+    fn raise(&self, node: NodeNo, flag: u8) {
+        if self.nodes.get(node).is_some_and(|n| n.flags.fetch_or(flag, Ordering::AcqRel) == 0) {
+            self.turn_special(node);
         }
     }
 
@@ -260,8 +266,8 @@ impl Topology {
         self.alias_count.store(no + 1, Ordering::Release);
         a.aliases.0.store(no, Ordering::Release);
         b.aliases.0.store(no, Ordering::Release);
-        a.flags.fetch_or(HAS_ALIASES, Ordering::Release);
-        b.flags.fetch_or(HAS_ALIASES, Ordering::Release);
+        self.raise(f.a, HAS_ALIASES);
+        self.raise(f.b, HAS_ALIASES);
         Some(no)
     }
 

@@ -8,6 +8,7 @@
 mod changes;
 mod facts;
 mod load;
+mod marks;
 mod names;
 
 use std::sync::{
@@ -17,6 +18,7 @@ use std::sync::{
 
 pub use facts::{AliasFact, AliasKind, FlowFact, LifeFact, Side};
 use hashbrown::HashMap;
+pub use marks::Marks;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxBuildHasher;
 
@@ -134,6 +136,8 @@ pub struct Topology {
     /// Of each (job, source): the two, by number.
     pairs: RwLock<Vec<(NodeNo, SourceNo)>>,
     marked: Mutex<changes::Marked>,
+    /// Of those who copy the graph.
+    attended: Mutex<Vec<Arc<Marks>>>,
 }
 
 impl Topology {
@@ -151,6 +155,7 @@ impl Topology {
             namespaces: RwLock::new(HashMap::default()),
             pairs: RwLock::new(Vec::new()),
             marked: Mutex::default(),
+            attended: Mutex::default(),
         }
     }
 
@@ -187,6 +192,11 @@ impl Topology {
     /// It has other names.
     pub fn has_aliases(&self, no: NodeNo) -> bool {
         self.flag(no, HAS_ALIASES)
+    }
+
+    /// The node is one name that never ended: a class of its own at every instant.
+    pub fn is_plain(&self, no: NodeNo) -> bool {
+        !self.flag(no, HAS_ENDS | HAS_ALIASES)
     }
 
     fn flag(&self, no: NodeNo, flag: u8) -> bool {
