@@ -14,6 +14,7 @@ use super::{
     anchor::{Anchor, AnchorError},
     intern::Intern,
     project::State,
+    read::Seen,
     schema::{OpenError, Synchronous, backend, open_reader, open_writer},
     shared::Shared,
     snapshot::{EmbeddedSnapshot, Readers},
@@ -27,6 +28,7 @@ use crate::{
         assertion::Digest,
         id::{EntryIndex, InstallationSecret},
         position::{LogNumber, LogSpan, Logs},
+        sight::Sight,
         time::{DAWN, Micros},
     },
     ledger::{LogKey, RightEdge, TreeReader},
@@ -310,6 +312,12 @@ impl Store for EmbeddedStore {
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
-        Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head: self.shared.head() }))
+        Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head: self.shared.head(), seen: None }))
+    }
+
+    async fn snapshot_for(&self, sight: Sight) -> Result<Arc<dyn Snapshot>, StoreError> {
+        let head = self.shared.head();
+        let seen = Seen::of(sight, &self.shared.topology).map(Arc::new);
+        Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head, seen }))
     }
 }
