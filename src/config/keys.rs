@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use super::{
     error::ConfigError,
-    setting::{ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, SensitivityMax, Setting, StoreKind},
+    setting::{
+        ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, SensitivityMax, Setting,
+        StoreKind,
+    },
     source::Values,
 };
 

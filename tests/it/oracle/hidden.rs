@@ -54,7 +54,9 @@ pub fn above(present: &Model, clearance: Sensitivity) -> [BTreeSet<Name>; 2] {
         // What was in force at some instant.
         for at in puts.iter().map(|p| p.recency.0) {
             let told = in_force(puts, at).and_then(|p| p.value.as_ref());
-            links.extend(told.into_iter().flatten().filter(|(other, location)| !location && other != name).map(|(other, _)| (*name, *other)));
+            links.extend(
+                told.into_iter().flatten().filter(|(other, location)| !location && other != name).map(|(other, _)| (*name, *other)),
+            );
         }
     }
     links.extend(present.renames.iter().map(|(_, old, new)| (present.incarnations[*old].name, present.incarnations[*new].name)));
@@ -72,6 +74,27 @@ pub fn above(present: &Model, clearance: Sensitivity) -> [BTreeSet<Name>; 2] {
     }
     let jobs = jobs.iter().filter(|(_, level)| **level > clearance).map(|(job, _)| present.jobs[*job].name.clone()).collect();
     [datasets, jobs]
+}
+
+/// Who looks: [`Asker`] with what is to be known of the ledger left out.
+#[derive(Clone, Copy)]
+pub struct Looks<'f> {
+    pub admits: &'f dyn Fn(&str) -> bool,
+    pub clearance: Sensitivity,
+    pub opaque: &'f dyn Fn(&Place) -> [u8; 16],
+}
+
+/// Whether a start is unknown to who looks: by its name, or by what it is joined with.
+pub fn hides_start(world: &World<'_>, reference: &Value) -> bool {
+    let Some(asker) = world.asker else { return false };
+    let (kind, of, member) = match (reference.get("job"), reference.get("field"), reference.get("dataset")) {
+        (Some(job), ..) => (ArtifactKind::Job, job, "name"),
+        (_, Some(field), _) => (ArtifactKind::Dataset, field, "dataset"),
+        (.., dataset) => (ArtifactKind::Dataset, dataset.expect("a start"), "name"),
+    };
+    let text = |member: &str| of[member].as_str().unwrap_or_default().to_owned();
+    let name = Name::new(text("namespace"), text(member));
+    asker.hides_name(kind, &name) || world.place(kind, &name).is_some_and(|place| world.hides(&place))
 }
 
 impl Asker<'_> {
@@ -223,5 +246,11 @@ pub fn expected_artifact(world: &World<'_>, dataset: DatasetIx) -> String {
     let names = world.admitted(&class.names);
     let columns = world.columns_under(&names).into_iter().collect();
     let aliases = names[1..].iter().map(|n| spelt(name(n))).collect();
-    artifact_text(&called(ArtifactKind::Dataset, name(&names[0])), aliases, Some(world.model.datasets[names[0]].first), class.deleted_at, columns)
+    artifact_text(
+        &called(ArtifactKind::Dataset, name(&names[0])),
+        aliases,
+        Some(world.model.datasets[names[0]].first),
+        class.deleted_at,
+        columns,
+    )
 }

@@ -33,9 +33,7 @@ fn source_no(reader: &Reader<'_>) -> Result<Option<u32>, StoreError> {
 
 /// The latest versions of a definition that began by the instant, newest first.
 pub fn versions(reader: &Reader<'_>, artifact: NodeId, limit: usize, as_of: AsOf) -> Result<Vec<VersionFacts>, StoreError> {
-    let (Some(no), Some(source), Some(name)) =
-        (reader.find(artifact, as_of.size), source_no(reader)?, reader.facet_no(DEFINITION)?)
-    else {
+    let (Some(no), Some(source), Some(name)) = (reader.find(artifact, as_of.size), source_no(reader)?, reader.facet_no(DEFINITION)?) else {
         return Ok(Vec::new());
     };
     let rows: Vec<(VersionFacts, Option<u32>)> = reader
