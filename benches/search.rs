@@ -147,7 +147,7 @@ fn ours(artifacts: usize, requests: usize) {
             let label = if facets { "index, facets" } else { "index" };
             report(label, artifacts, kind, requests, |i| {
                 let text = texts[i % texts.len()].as_str().into();
-                index.find(&SearchQuery { text, limit: 20, count_facets: facets, ..SearchQuery::default() }, |_| true).total as usize
+                index.find(&SearchQuery { text, limit: 20, count_facets: facets, ..SearchQuery::default() }, |_| true, &[]).total as usize
             });
         }
     }

@@ -18,7 +18,11 @@ pub fn authorization_matrix_markdown() -> String {
         "# Who may do what\n\
          \n\
          Made from the code (`RENEW=1 cargo test` writes it anew); do not edit. Roles only permit: several are their union. \
-         Each right ends at the token's expiry, and that to send also at its scope of namespaces (reading does not look at the scope yet).\n\
+         Each right ends at the token's expiry. All of them but those about tokens, metrics and the log itself also end at the token's \
+         scope of namespaces: what lies outside is refused when it is sent, and to readers it is as if nobody had named it. The same \
+         holds for artifacts whose tag `sensitivity` is above what the roles may see (`access.*` in [the configuration](configuration.md)). \
+         In lineage such nodes stand without a name, and nothing behind them is shown; entries that name one are listed, their `core` and \
+         `rest` parts not shown.\n\
          \n| action |",
     );
     for role in Role::ALL {

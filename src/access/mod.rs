@@ -5,6 +5,7 @@
 //! it can be exchanged without its callers noticing.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 mod action;
+mod clearance;
 mod decision;
 mod matrix;
 mod principal;
@@ -13,6 +14,7 @@ mod scope;
 mod token;
 
 pub use action::Action;
+pub use clearance::Clearances;
 pub use decision::{Attributes, Decision, DenyReason, Rules, decide};
 pub use matrix::authorization_matrix_markdown;
 pub use principal::Principal;

@@ -10,9 +10,10 @@ use super::{
     tokens::TokenBook, verify::Examination,
 };
 use crate::{
+    access::{Clearances, Role},
     clock::Ambient,
-    config::{Config, PublicLedger},
-    domain::id::InstallationSecret,
+    config::{Config, PublicLedger, SensitivityMax},
+    domain::{id::InstallationSecret, sight::Sensitivity},
     ledger::LogKey,
     store::{
         Store,
@@ -175,7 +176,9 @@ impl App {
             limits: limits(config),
             tokens: TokenBook::new(tokens)?,
             log_key,
+            hidden_key: secret.key("hidden nodes"),
             identity: IngestIdentity::new(secret),
+            clearances: clearances(config),
             refusals: Refusals::default(),
             search: Search::over(searched),
             declaring: tokio::sync::Mutex::new(()),
@@ -188,6 +191,21 @@ impl App {
             },
         }))
     }
+}
+
+fn clearances(config: &Config) -> Clearances {
+    let access = &config.access;
+    let level = |max: SensitivityMax| match max {
+        SensitivityMax::Public => Sensitivity::Public,
+        SensitivityMax::Internal => Sensitivity::Internal,
+        SensitivityMax::Confidential => Sensitivity::Confidential,
+        SensitivityMax::Restricted => Sensitivity::Restricted,
+    };
+    Clearances::new(&[
+        (Role::Engineer, level(access.engineer_sensitivity_max)),
+        (Role::Reader, level(access.reader_sensitivity_max)),
+        (Role::Auditor, level(access.auditor_sensitivity_max)),
+    ])
 }
 
 fn limits(config: &Config) -> Limits {

@@ -128,7 +128,8 @@ impl App {
         let _preparing = self.preparing.read().await;
         let snapshot = self.store.snapshot().await?;
         let now = self.ambient.clock.now();
-        let target = target(&*snapshot, &what, now).await?;
+        // What the caller may not see is unknown here too.
+        let target = target(&*self.store.snapshot_for(self.sight(by)).await?, &what, now).await?;
         let mut namespaces: Vec<&str> = vec![&target.name.namespace];
         match &what {
             Declaration::Flows { inputs, outputs, .. } => namespaces.extend(inputs.iter().chain(outputs).map(|n| &*n.namespace)),

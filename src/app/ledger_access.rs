@@ -10,7 +10,7 @@ use crate::{
         id::EntryIndex,
     },
     ledger::{Checkpoint, Hash, TlogProof},
-    store::{PublishedCheckpoint, Readable},
+    store::{PublishedCheckpoint, Readable, Snapshot},
 };
 
 /// Which ledger resources need no token.
@@ -155,27 +155,27 @@ impl App {
     pub async fn opening(&self, by: &Principal, index: EntryIndex) -> Result<String, AppError> {
         self.require(by, Action::ReadLedger)?;
         let readable = super::view::readable(by, self.ambient.clock.now());
-        self.open_entry(index, readable).await
+        let snapshot = self.store.snapshot_for(self.sight(by)).await?;
+        open_entry(&*snapshot, index, readable).await
     }
+}
 
-    async fn open_entry(&self, index: EntryIndex, readable: Readable) -> Result<String, AppError> {
-        let snapshot = self.store.snapshot().await?;
-        let size = snapshot.head().size;
-        let facts = snapshot.entries(&[index], readable).await?.pop().flatten().ok_or_else(|| no_entry(index, size))?;
-        let parts = facts
-            .parts
-            .into_iter()
-            .map(|p| OpeningPart {
-                class: p.class,
-                state: match p.state {
-                    PartState::Open { salt, bytes } => OpeningState::Open { salt, bytes: bytes.to_vec() },
-                    PartState::Forbidden => OpeningState::Forbidden { commitment: p.commitment },
-                    PartState::Destroyed { by } => OpeningState::Destroyed { commitment: p.commitment, by: by.unwrap_or(index) },
-                },
-            })
-            .collect();
-        Ok(Opening { index, leaf: facts.leaf, parts }.to_json())
-    }
+async fn open_entry(snapshot: &dyn Snapshot, index: EntryIndex, readable: Readable) -> Result<String, AppError> {
+    let size = snapshot.head().size;
+    let facts = snapshot.entries(&[index], readable).await?.pop().flatten().ok_or_else(|| no_entry(index, size))?;
+    let parts = facts
+        .parts
+        .into_iter()
+        .map(|p| OpeningPart {
+            class: p.class,
+            state: match p.state {
+                PartState::Open { salt, bytes } => OpeningState::Open { salt, bytes: bytes.to_vec() },
+                PartState::Forbidden => OpeningState::Forbidden { commitment: p.commitment },
+                PartState::Destroyed { by } => OpeningState::Destroyed { commitment: p.commitment, by: by.unwrap_or(index) },
+            },
+        })
+        .collect();
+    Ok(Opening { index, leaf: facts.leaf, parts }.to_json())
 }
 
 impl View {

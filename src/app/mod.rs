@@ -22,11 +22,12 @@ pub use error::{AppError, Code};
 pub use view::View;
 
 use crate::{
-    access::Principal,
+    access::{Clearances, Principal},
     clock::Ambient,
     domain::{
         assertion::Digest,
         id::{EntryId, EntryIndex},
+        sight::{Namespaces, Sight},
         time::{FOREVER, Micros},
     },
     store::Store,
@@ -83,6 +84,9 @@ pub struct App {
     pub(crate) ledger_public: ledger_access::LedgerPublic,
     pub(crate) refusals: refusals::Refusals,
     pub(crate) search: search::Search,
+    pub(crate) clearances: Clearances,
+    /// What ids of hidden nodes are made with.
+    pub(crate) hidden_key: [u8; 32],
     /// Declarations decide one after the other, each on what the one before left.
     pub(crate) declaring: tokio::sync::Mutex<()>,
     /// Held by whoever prepares a lineage event until it is committed; alone by a
@@ -122,12 +126,21 @@ impl App {
     /// # Errors
     /// `STALE` when the ledger is smaller, `UNAVAILABLE` when the store stopped.
     pub async fn view(self: &Arc<Self>, principal: Arc<Principal>, min_size: Option<EntryIndex>) -> Result<View, AppError> {
-        let snapshot = self.store.snapshot().await?;
+        let sight = self.sight(&principal);
+        let snapshot = self.store.snapshot_for(sight.clone()).await?;
         let size = snapshot.head().size;
         if let Some(min) = min_size.filter(|m| *m > size) {
             return Err(AppError::new(Code::Stale, format!("the ledger has {size} entries, at least {min} were asked for")));
         }
-        Ok(View::new(self.clone(), principal, snapshot, min_size))
+        Ok(View::new(self.clone(), principal, (snapshot, sight), min_size))
+    }
+
+    /// What a caller may see: the namespaces of its scope, up to the clearance of its roles.
+    #[must_use]
+    pub fn sight(&self, of: &Principal) -> Sight {
+        let scope = (!of.scope.holds_everything()).then(|| of.scope.clone());
+        let namespaces = scope.map(|scope| Arc::new(move |namespace: &str| scope.holds(namespace)) as Namespaces);
+        Sight::of(namespaces, self.clearances.of(of.roles), &self.hidden_key, of.actor)
     }
 
     #[must_use]

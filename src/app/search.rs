@@ -212,10 +212,11 @@ impl View {
         self.app.start_search();
         self.app.search.catch_up(self.head().size, self.deadline).await;
         let (shared, principal, at) = (self.app.search.shared.clone(), self.principal.clone(), self.now);
+        let hidden = self.snapshot.above_clearance();
         let (found, size) = tokio::task::spawn_blocking(move || {
             let indexed = shared.indexed.read();
             let may = |namespace: &str| decide(&principal, Action::ReadCatalog, Attributes { at, namespaces: &[namespace] }).permits();
-            (indexed.index.find(&query, may), indexed.size)
+            (indexed.index.find(&query, may, &hidden), indexed.size)
         })
         .await
         .map_err(|_| AppError::new(Code::Internal, "a search panicked"))?;

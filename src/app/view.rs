@@ -17,6 +17,7 @@ use crate::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, EntryFacts, EntryPage, RunFacts, VersionFacts},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, Collapse, Direction, FlowAssertion, FlowVersion, Level, NodeKey},
+        sight::Sight,
         time::Micros,
     },
     ledger::Hash,
@@ -47,7 +48,9 @@ pub struct LineageOptions {
 pub struct View {
     pub(super) app: Arc<App>,
     pub(super) principal: Arc<Principal>,
-    snapshot: Arc<dyn Snapshot>,
+    pub(super) snapshot: Arc<dyn Snapshot>,
+    /// What the principal may see; the snapshot answers within it.
+    sight: Sight,
     /// What the request asked the answer to stand on at least.
     pub(super) min_size: Option<EntryIndex>,
     /// "Now", once for the request.
@@ -56,10 +59,15 @@ pub struct View {
 }
 
 impl View {
-    pub(super) fn new(app: Arc<App>, principal: Arc<Principal>, snapshot: Arc<dyn Snapshot>, min_size: Option<EntryIndex>) -> Self {
+    pub(super) fn new(
+        app: Arc<App>,
+        principal: Arc<Principal>,
+        (snapshot, sight): (Arc<dyn Snapshot>, Sight),
+        min_size: Option<EntryIndex>,
+    ) -> Self {
         let now = app.ambient.clock.now();
         let deadline = Instant::now() + Duration::from_millis(app.limits.lineage_deadline_ms);
-        Self { app, principal, snapshot, min_size, now, deadline }
+        Self { app, principal, snapshot, sight, min_size, now, deadline }
     }
 
     #[must_use]

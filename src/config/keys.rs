@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use super::{
     error::ConfigError,
-    setting::{ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, Setting, StoreKind},
+    setting::{
+        ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, SensitivityMax, Setting,
+        StoreKind,
+    },
     source::Values,
 };
 
@@ -70,6 +73,12 @@ settings! {
         origin: Option<String> = "" => "The log's origin, fixed when the log begins; not set: `ledgerline/` and the first 16 hex digits of the SHA-256 of its public key.";
         anchor: Option<PathBuf> = "" => "A file on another volume that receives each signed checkpoint, so that a rollback of the whole data folder is noticed; not set: it is not.";
         public: PublicLedger = "none" => "What anybody may read without a token: `none`, `checkpoint` (and the verifier key), `hashes` (also tiles and proofs), `entries` (also the leaves; leaves are pseudonymous data).";
+    }
+    #[doc = "How sensitive an artifact each role may see; what is more so is hidden from it. Several roles are their union."]
+    access: AccessConfig {
+        reader_sensitivity_max: SensitivityMax = "confidential" => "The most sensitive that a `reader` sees: `public`, `internal`, `confidential` or `restricted`. Tags with the key `sensitivity` tell it; an artifact without one is `public`.";
+        engineer_sensitivity_max: SensitivityMax = "restricted" => "The most sensitive that an `engineer` sees.";
+        auditor_sensitivity_max: SensitivityMax = "restricted" => "The most sensitive that an `auditor` sees.";
     }
     #[doc = "How events come in."]
     ingest: IngestConfig {

@@ -15,7 +15,9 @@ pub use keys::{
     Config, GraphqlConfig, HttpConfig, IngestConfig, KEYS, KeysConfig, LedgerConfig, LineageConfig, LogConfig, MetricsConfig, StoreConfig,
 };
 pub use reference::{reference_json, reference_markdown};
-pub use setting::{ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, StoreKind};
+pub use setting::{
+    ByteSize, InvalidStatus, Key, ListenAddress, LogFilter, LogFormat, PartialStatus, PublicLedger, Secret, SensitivityMax, StoreKind,
+};
 pub use source::{ENV_PREFIX, ENV_RESERVED, Origin, Sources};
 
 /// A configuration together with where each value came from.

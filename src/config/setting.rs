@@ -246,6 +246,20 @@ choices! {
 }
 
 choices! {
+    /// The most sensitive that a role sees.
+    SensitivityMax = "must be `public`, `internal`, `confidential` or `restricted`" {
+        #[doc = "What nobody calls sensitive, or somebody public."]
+        Public = "public",
+        #[doc = "Also what is internal."]
+        Internal = "internal",
+        #[doc = "Also what is confidential."]
+        Confidential = "confidential",
+        #[doc = "Everything."]
+        Restricted = "restricted",
+    }
+}
+
+choices! {
     /// What of the ledger anybody may read; each includes those before it.
     PublicLedger = "must be `none`, `checkpoint`, `hashes` or `entries`" {
         #[doc = "Nothing."]

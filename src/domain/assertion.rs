@@ -1,6 +1,6 @@
 //! What one lineage event asserts, in the domain's own words: the input of every
 //! decision, and what the `core` part of its entry can be read back into.
-use super::{declared::Declared, id::Handle, kind::ArtifactKind, name::Name, source::Source, time::Micros};
+use super::{declared::Declared, id::Handle, kind::ArtifactKind, name::Name, sight::Sensitivity, source::Source, time::Micros};
 
 /// SHA-256 of some bytes.
 pub type Digest = [u8; 32];
@@ -84,6 +84,11 @@ pub struct Assertion {
 }
 
 impl Assertion {
+    /// Every job and dataset that the event describes.
+    pub fn entities(&self) -> impl Iterator<Item = &Entity> {
+        self.job.iter().chain(self.inputs.iter().flatten()).chain(self.outputs.iter().flatten()).chain(&self.dataset)
+    }
+
     /// What `dataset` is: an OpenLineage event knows datasets alone there.
     #[must_use]
     pub fn dataset_kind(&self) -> ArtifactKind {
@@ -108,6 +113,8 @@ pub struct Entity {
     pub facets: Vec<FacetRef>,
     /// The `ownership` facet, people as handles. `None`: no such facet.
     pub owners: Option<Vec<Owner>>,
+    /// What the `tags` facet says of it, or of its most sensitive column. `None`: nothing.
+    pub sensitivity: Option<Sensitivity>,
     /// The `lifecycleStateChange` facet.
     pub lifecycle: Option<Lifecycle>,
     /// `datasetVersion` of the `version` facet.

@@ -60,6 +60,8 @@ pub struct FacetFacts {
     pub valid_until: Micros,
     pub recorded_from: EntryIndex,
     pub digest: Digest,
+    /// The asker may not see the content: it names something that is hidden.
+    pub withheld: bool,
     /// The received bytes; `None` when they are destroyed or must be read from
     /// the entry's own parts (they hold a person or vary by run).
     pub bytes: Option<Arc<[u8]>>,

@@ -90,6 +90,8 @@ pub struct Walk {
     pub per_node_max: usize,
     pub include_deleted: bool,
     pub include_self_loops: bool,
+    /// What the asker may not see is left out instead of shown as restricted.
+    pub leave_out_hidden: bool,
     pub as_of: AsOf,
     /// When to stop, by the store's monotonic clock.
     pub deadline: std::time::Instant,
@@ -106,6 +108,9 @@ pub struct WalkAnswer {
 /// One node as shown: a class of names joined by symlinks and renames.
 #[derive(Clone, Debug)]
 pub struct WalkNode {
+    /// Something that the asker may not see: its key is an id of nothing, its kind,
+    /// namespace and name say nothing, and it is never walked through.
+    pub restricted: bool,
     pub key: NodeKey,
     pub kind: ArtifactKind,
     pub namespace: Arc<str>,

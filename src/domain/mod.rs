@@ -19,5 +19,6 @@ pub mod position;
 pub mod redaction;
 pub mod rollup;
 pub mod search;
+pub mod sight;
 pub mod source;
 pub mod time;

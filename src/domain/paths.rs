@@ -226,6 +226,7 @@ mod tests {
 
     fn walk(nodes: u32, edges: &[(u32, u32)]) -> WalkAnswer {
         let node = |n| WalkNode {
+            restricted: false,
             key: key(n),
             kind: ArtifactKind::Dataset,
             namespace: "n".into(),

@@ -27,7 +27,8 @@ impl RollUp {
     #[must_use]
     pub fn of(walk: &WalkAnswer) -> Self {
         let mut all = Self::default();
-        for node in &walk.nodes {
+        // What is restricted belongs to no namespace that may be told.
+        for node in walk.nodes.iter().filter(|n| !n.restricted) {
             let of =
                 all.namespaces.entry(node.namespace.clone()).or_insert_with(|| NamespaceNode { depth: node.depth, ..Default::default() });
             of.nodes += 1;
@@ -35,7 +36,8 @@ impl RollUp {
             *of.by_kind.entry(node.kind).or_default() += 1;
         }
         for edge in &walk.edges {
-            let [Some(from), Some(to)] = [edge.from, edge.to].map(|at| walk.nodes.get(at as usize).map(|n| &n.namespace)) else { continue };
+            let namespace = |at: u32| walk.nodes.get(at as usize).filter(|n| !n.restricted).map(|n| &n.namespace);
+            let [Some(from), Some(to)] = [edge.from, edge.to].map(namespace) else { continue };
             if from == to {
                 all.namespaces.entry(from.clone()).or_default().edges_inside += 1;
             } else {

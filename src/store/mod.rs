@@ -25,6 +25,7 @@ use crate::{
         position::Logs,
         redaction::{Redactable, RedactionQuestion},
         search::Searchable,
+        sight::Sight,
         time::Micros,
     },
     ledger::Hash,
@@ -88,6 +89,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Stopped`], [`StoreError::Backend`].
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError>;
+    /// The same as one reader may see it: what is hidden is answered as what is
+    /// unknown, and stands in walks under ids that say nothing. The parts `core`
+    /// and `rest` of entries that name something hidden are `Forbidden`.
+    ///
+    /// # Errors
+    /// As [`Self::snapshot`].
+    async fn snapshot_for(&self, sight: Sight) -> Result<Arc<dyn Snapshot>, StoreError>;
 }
 
 /// What a derived index has to read again.
@@ -143,6 +151,11 @@ pub trait Snapshot: Send + Sync {
 
     /// Finds nodes by reference.
     async fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, StoreError>;
+    /// Which of these nodes are hidden from the asker at an instant, though their own
+    /// names are not: by what they are joined with then.
+    async fn hidden(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<bool>, StoreError>;
+    /// The names that are too sensitive for the asker, whatever their namespace.
+    fn above_clearance(&self) -> Vec<NodeId>;
     /// Facts of artifacts, whole.
     async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError>;
     /// A page of artifacts alive at the instant, in order of (namespace, name, kind).

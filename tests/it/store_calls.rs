@@ -19,6 +19,7 @@ use ledgerline::{
         position::Logs,
         redaction::{Redactable, RedactionQuestion},
         search::Searchable,
+        sight::Sight,
         time::Micros,
     },
     ledger::Hash,
@@ -87,6 +88,10 @@ impl Store for Counting {
         self.calls.note("snapshot");
         Ok(Arc::new(CountingView { inner: self.inner.snapshot().await?, calls: self.calls.clone() }))
     }
+    async fn snapshot_for(&self, sight: Sight) -> Result<Arc<dyn Snapshot>, StoreError> {
+        self.calls.note("snapshot");
+        Ok(Arc::new(CountingView { inner: self.inner.snapshot_for(sight).await?, calls: self.calls.clone() }))
+    }
 }
 
 struct CountingView {
@@ -110,6 +115,13 @@ impl Snapshot for CountingView {
     async fn resolve(&self, refs: &[ArtifactRef], size: EntryIndex) -> Result<Vec<Option<NodeKey>>, StoreError> {
         self.calls.note("resolve");
         self.inner.resolve(refs, size).await
+    }
+    async fn hidden(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<bool>, StoreError> {
+        self.calls.note("hidden");
+        self.inner.hidden(keys, as_of).await
+    }
+    fn above_clearance(&self) -> Vec<NodeId> {
+        self.inner.above_clearance()
     }
     async fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
         self.calls.note("artifacts");

@@ -67,6 +67,7 @@ impl View {
             collapse: Collapse::None,
             include_deleted: false,
             include_self_loops: false,
+            leave_out_hidden: true,
             as_of,
             deadline: self.deadline,
         };

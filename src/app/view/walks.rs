@@ -6,7 +6,6 @@ use crate::{
     domain::{
         catalog::ArtifactRef,
         counts::WalkCounts,
-        id::EntryIndex,
         lineage::{AsOf, Collapse, CompletenessStatus, Direction, Level, NodeKey, Walk, WalkAnswer},
         paths::{Paths, Sought, paths},
     },
@@ -26,7 +25,7 @@ impl View {
     /// `NOT_FOUND` for a start that no entry below the size names; `BAD_USER_INPUT`
     /// over a maximum (never a silent clip).
     pub async fn lineage(&self, from: &[ArtifactRef], options: LineageOptions, as_of: AsOf) -> Result<WalkAnswer, AppError> {
-        let starts = self.starts(from, options, as_of.size).await?;
+        let starts = self.starts(from, options, as_of).await?;
         Ok(self.snapshot.walk(self.walk(starts, options, as_of)).await?)
     }
 
@@ -37,11 +36,16 @@ impl View {
     /// Those of [`View::lineage`].
     pub async fn lineage_counts(&self, from: &[ArtifactRef], options: Option<LineageOptions>, as_of: AsOf) -> Result<Counts, AppError> {
         let options = options.unwrap_or_else(|| LineageOptions { depth: 1, ..self.widest(Direction::Both, Level::Artifact) });
-        let starts = self.starts(from, options, as_of.size).await?;
+        let starts = self.starts(from, options, as_of).await?;
         let ways = [Direction::Upstream, Direction::Downstream];
         let asked: Vec<Direction> =
             ways.into_iter().filter(|way| options.direction == Direction::Both || options.direction == *way).collect();
-        let walks = asked.iter().map(|direction| self.walk(starts.clone(), LineageOptions { direction: *direction, ..options }, as_of));
+        // Hidden nodes are not counted; that there are some tells the status.
+        let walk = |direction: &Direction| Walk {
+            leave_out_hidden: true,
+            ..self.walk(starts.clone(), LineageOptions { direction: *direction, ..options }, as_of)
+        };
+        let walks = asked.iter().map(walk);
         let mut counts = Counts::default();
         for (way, found) in asked.iter().zip(self.snapshot.walk_counts(walks.collect()).await?) {
             match way {
@@ -67,7 +71,7 @@ impl View {
         let (up, down) = (self.widest(Direction::Upstream, level), self.widest(Direction::Downstream, level));
         let mut ends = Vec::with_capacity(2);
         for (argument, reference) in [("from", from), ("to", to)] {
-            let key = self.named(std::slice::from_ref(reference), as_of.size, |_| argument.to_owned()).await?;
+            let key = self.named(std::slice::from_ref(reference), as_of, |_| argument.to_owned()).await?;
             // As a walk calls it: other names of a node are the node, a dataset all its columns.
             let alone = self.snapshot.walk(self.walk(key.clone(), LineageOptions { depth: 0, ..up }, as_of)).await?;
             ends.push((key, alone.nodes.into_iter().map(|n| n.key).collect::<Vec<_>>()));
@@ -112,13 +116,14 @@ impl View {
             per_node_max: options.per_node_max,
             include_deleted: options.include_deleted,
             include_self_loops: options.include_self_loops,
+            leave_out_hidden: false,
             as_of,
             deadline: self.deadline,
         }
     }
 
     /// The starts of a walk, once rights and maxima are checked.
-    async fn starts(&self, from: &[ArtifactRef], options: LineageOptions, size: EntryIndex) -> Result<Vec<NodeKey>, AppError> {
+    async fn starts(&self, from: &[ArtifactRef], options: LineageOptions, as_of: AsOf) -> Result<Vec<NodeKey>, AppError> {
         self.require(Action::ReadLineage)?;
         let limits = &self.app.limits;
         let over = |argument: &str, asked: usize, max: usize| -> Result<(), AppError> {
@@ -139,16 +144,23 @@ impl View {
             return Err(AppError::bad_input("`from` names no start").at("from"));
         }
         over("from", from.len(), limits.lineage_starts_max)?;
-        self.named(from, size, |i| format!("from.{i}")).await
+        self.named(from, as_of, |i| format!("from.{i}")).await
     }
 
-    async fn named(&self, refs: &[ArtifactRef], size: EntryIndex, argument: impl Fn(usize) -> String) -> Result<Vec<NodeKey>, AppError> {
+    /// What is hidden is unknown, in the same words.
+    async fn named(&self, refs: &[ArtifactRef], as_of: AsOf, argument: impl Fn(usize) -> String) -> Result<Vec<NodeKey>, AppError> {
+        let size = as_of.size;
+        let unknown = |i| AppError::new(Code::NotFound, format!("start {i} is named by no entry below ledger size {size}")).at(argument(i));
         let mut keys = Vec::with_capacity(refs.len());
         for (i, found) in self.snapshot.resolve(refs, size).await?.into_iter().enumerate() {
-            keys.push(found.ok_or_else(|| {
-                AppError::new(Code::NotFound, format!("start {i} is named by no entry below ledger size {size}")).at(argument(i))
-            })?);
+            keys.push(found.ok_or_else(|| unknown(i))?);
         }
-        Ok(keys)
+        match self.sight.is_everything() {
+            true => Ok(keys),
+            false => match self.snapshot.hidden(&keys, as_of).await?.iter().position(|hidden| *hidden) {
+                Some(i) => Err(unknown(i)),
+                None => Ok(keys),
+            },
+        }
     }
 }

@@ -237,7 +237,7 @@ impl SearchIndex {
 
     /// The places in which a caller may look, of each document: none of what is
     /// hidden from it or filtered out.
-    fn admitted(&self, filter: &SearchFilter, may: &dyn Fn(&str) -> bool) -> Vec<u32> {
+    fn admitted(&self, filter: &SearchFilter, may: &dyn Fn(&str) -> bool, hidden: &[NodeId]) -> Vec<u32> {
         let open: Vec<bool> = self.namespaces.values.iter().map(|n| may(n)).collect();
         let is_open = |n: u32| open.get(n as usize).copied().unwrap_or(false);
         let namespace = filter.namespace.as_ref().map(|n| self.namespaces.numbers.get(n).copied());
@@ -258,18 +258,23 @@ impl SearchIndex {
                 (true, false) => PLACE_MASK & !Place::Alias.bit(),
             }
         };
-        self.docs.iter().map(|doc| doc.as_ref().map_or(0, admitted)).collect()
+        let mut all: Vec<u32> = self.docs.iter().map(|doc| doc.as_ref().map_or(0, admitted)).collect();
+        for no in hidden.iter().filter_map(|id| self.by_key.get(id)) {
+            all.get_mut(*no as usize).into_iter().for_each(|places| *places = 0);
+        }
+        all
     }
 
     /// Finds artifacts that answer every word of the text. `may`: whether the
-    /// caller may see a namespace; what it may not see neither appears nor counts.
+    /// caller may see a namespace; `hidden`: artifacts that it may not see whatever
+    /// their namespace. What it may not see neither appears nor counts.
     #[must_use]
-    pub fn find(&self, query: &SearchQuery, may: impl Fn(&str) -> bool) -> Found {
+    pub fn find(&self, query: &SearchQuery, may: impl Fn(&str) -> bool, hidden: &[NodeId]) -> Found {
         let asked = query_words(&query.text);
         if asked.is_empty() {
             return Found::default();
         }
-        let admitted = self.admitted(&query.filter, &may);
+        let admitted = self.admitted(&query.filter, &may, hidden);
         // Of each word asked for: each document's heaviest answer, its weight above its number.
         let mut best: Vec<Vec<u32>> = Vec::with_capacity(asked.len());
         let mut manners: Vec<FxHashMap<TermNo, Manner>> = Vec::with_capacity(asked.len());

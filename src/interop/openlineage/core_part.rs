@@ -15,6 +15,7 @@ use crate::domain::{
     id::Handle,
     kind::ArtifactKind,
     name::Name,
+    sight::Sensitivity,
     source::Source,
     time::Micros,
 };
@@ -239,6 +240,9 @@ impl Writer {
             }
             self.close(b']');
         }
+        if let Some(sensitivity) = e.sensitivity {
+            self.member("sensitivity", sensitivity.word());
+        }
         if let Some(version) = &e.version {
             self.key("version");
             self.varying(|w| w.text(version));
@@ -390,9 +394,15 @@ impl Reader<'_, '_> {
             name: self.name(object)?,
             facets,
             owners: doc.get(object, "owners").map(|list| doc.elements(list).map(|o| self.owner(o)).collect()).transpose()?,
+            sensitivity: doc.get(object, "sensitivity").map(|_| self.sensitivity(object)).transpose()?,
             lifecycle: doc.get(object, "lifecycle").map(|id| self.lifecycle(id)).transpose()?,
             version: self.optional_text(object, "version")?,
         })
+    }
+
+    fn sensitivity(&self, object: Id) -> Result<Sensitivity, CoreError> {
+        let word = self.text(object, "sensitivity")?;
+        Sensitivity::from_word(&word).ok_or_else(|| self.error(object, "sensitivity", "an unknown sensitivity"))
     }
 
     fn owner(&self, object: Id) -> Result<Owner, CoreError> {
@@ -414,7 +424,14 @@ mod tests {
 
     fn bare(subject: Subject) -> Assertion {
         let source = Source { integration: "i".into(), producer: "p".into() };
-        let entity = |n: &str| Entity { name: Name::new("ns", n), facets: Vec::new(), owners: None, lifecycle: None, version: None };
+        let entity = |n: &str| Entity {
+            name: Name::new("ns", n),
+            facets: Vec::new(),
+            owners: None,
+            sensitivity: None,
+            lifecycle: None,
+            version: None,
+        };
         Assertion {
             dataset: matches!(subject, Subject::Dataset).then(|| entity("d")),
             job: (!matches!(subject, Subject::Dataset)).then(|| entity("j\n\"é\"")),

@@ -17,6 +17,7 @@ use crate::domain::{
     declared::Declared,
     id::Handle,
     name::Name,
+    sight::Sensitivity,
     source::Source,
 };
 
@@ -176,7 +177,23 @@ impl Cutter<'_, '_> {
             list.iter().filter_map(owner).collect()
         });
         let name = Name::new(e.namespace.as_ref(), e.name.as_ref());
-        Entity { name, facets, owners, lifecycle: e.lifecycle.clone(), version: e.version.clone() }
+        let sensitivity = e.facets.iter().filter(|f| f.name == "tags" && !f.deleted).filter_map(|f| self.sensitivity(f)).max();
+        Entity { name, facets, owners, sensitivity, lifecycle: e.lifecycle.clone(), version: e.version.clone() }
+    }
+
+    /// The highest level that the tags of an artifact and its columns say.
+    fn sensitivity(&self, tags: &FacetAt<'_>) -> Option<Sensitivity> {
+        let doc = self.doc;
+        let list = doc.get(tags.value, "tags").filter(|list| doc.kind(*list) == Kind::Array)?;
+        let of_key = |tag: &Id| {
+            let key = Some(*tag).filter(|tag| doc.kind(*tag) == Kind::Object).and_then(|tag| doc.get(tag, "key"));
+            key.is_some_and(|key| doc.kind(key) == Kind::String && doc.lossy(key).trim().eq_ignore_ascii_case(Sensitivity::TAG))
+        };
+        let level = |tag: Id| match doc.get(tag, "value") {
+            Some(value) if doc.kind(value) == Kind::String => Sensitivity::of_tag(&doc.lossy(value)),
+            _ => Sensitivity::Restricted,
+        };
+        doc.elements(list).filter(of_key).map(level).max()
     }
 
     fn facet(&mut self, f: &FacetAt<'_>) -> FacetRef {

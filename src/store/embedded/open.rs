@@ -15,6 +15,7 @@ use super::{
     closure::Copies,
     intern::Intern,
     project::State,
+    read::Seen,
     schema::{OpenError, Synchronous, backend, open_reader, open_writer},
     shared::Shared,
     snapshot::{EmbeddedSnapshot, Readers},
@@ -28,6 +29,7 @@ use crate::{
         assertion::Digest,
         id::{EntryIndex, InstallationSecret},
         position::{LogNumber, LogSpan, Logs},
+        sight::Sight,
         time::{DAWN, Micros},
     },
     ledger::{LogKey, RightEdge, TreeReader},
@@ -318,6 +320,12 @@ impl Store for EmbeddedStore {
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
-        Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head: self.shared.head() }))
+        Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head: self.shared.head(), seen: None }))
+    }
+
+    async fn snapshot_for(&self, sight: Sight) -> Result<Arc<dyn Snapshot>, StoreError> {
+        let head = self.shared.head();
+        let seen = Seen::of(sight, &self.shared.topology).map(Arc::new);
+        Ok(Arc::new(EmbeddedSnapshot { readers: self.readers.clone(), head, seen }))
     }
 }

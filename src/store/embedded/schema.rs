@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// `PRAGMA application_id`: "LDGL".
 pub const APPLICATION_ID: i32 = 0x4C44_474C;
 /// `PRAGMA user_version`: bumped with every change of the tables.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 
 const LEDGER_TABLES: &str = "
 CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
@@ -66,6 +66,8 @@ CREATE TABLE alias(a INTEGER NOT NULL, b INTEGER NOT NULL, kind INTEGER NOT NULL
 -- A facet in force: per node, name and owner (source * 2, or pair * 2 + 1 for facets kept per job). `tie`: rank and digest of the first assertion.
 CREATE TABLE facet(node INTEGER NOT NULL, name INTEGER NOT NULL, owner INTEGER NOT NULL, vf INTEGER NOT NULL, tie BLOB NOT NULL, rf INTEGER NOT NULL, vu INTEGER NOT NULL, ru INTEGER,
   digest BLOB NOT NULL, deleted INTEGER NOT NULL, blob INTEGER, by INTEGER NOT NULL, PRIMARY KEY(node, name, owner, vf, tie, rf)) WITHOUT ROWID;
+-- What the latest tags of an owner say of a name, where they call it more than public.
+CREATE TABLE sensitivity(node INTEGER NOT NULL, owner INTEGER NOT NULL, level INTEGER NOT NULL, PRIMARY KEY(node, owner)) WITHOUT ROWID;
 ";
 
 /// How hard a commit is: `Full` unless a test proves that less is noticed.

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     entries::leaf_of_row,
-    read::{Reader, Understood, declared},
+    read::{Reader, Seen, Understood, declared},
     schema::backend,
     shared::Shared,
     tree::StoredTree,
@@ -53,6 +53,7 @@ impl Readers {
     async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         head: EntryIndex,
+        seen: Option<Arc<Seen>>,
         question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         // The permit goes with the connection: a caller that gives up does not
@@ -71,6 +72,7 @@ impl Readers {
                 secret: &readers.secret,
                 understood: &readers.understood,
                 head,
+                seen: seen.as_deref(),
             })
         })
         .await
@@ -102,6 +104,8 @@ impl Drop for Lent {
 pub struct EmbeddedSnapshot {
     pub readers: Arc<Readers>,
     pub head: Head,
+    /// What the asker may see; `None`: everything.
+    pub seen: Option<Arc<Seen>>,
 }
 
 fn tree(e: TreeError) -> StoreError {
@@ -113,7 +117,7 @@ impl EmbeddedSnapshot {
         &self,
         question: impl FnOnce(&Reader<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.readers.ask(self.head.size, question).await
+        self.readers.ask(self.head.size, self.seen.clone(), question).await
     }
 
     async fn tree<T: Send + 'static>(
@@ -210,6 +214,15 @@ impl Snapshot for EmbeddedSnapshot {
         self.ask(move |r| r.redactable(&question)).await
     }
 
+    async fn hidden(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<bool>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |r| r.hidden(&keys, as_of)).await
+    }
+
+    fn above_clearance(&self) -> Vec<NodeId> {
+        self.seen.as_ref().map(|seen| self.readers.shared.topology.above(seen.sight.clearance())).unwrap_or_default()
+    }
+
     async fn duplicate(&self, key: DuplicateKey) -> Result<Option<EntryIndex>, StoreError> {
         self.ask(move |r| declared::duplicate(r, key)).await
     }
@@ -233,7 +246,8 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError> {
         let indexes = indexes.to_vec();
-        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().entry(*ix, readable) } else { Ok(None) }).collect()).await
+        let one = move |r: &Reader<'_>, ix| if ix < r.head { r.entries().entry(ix, r.readable(ix, readable)?) } else { Ok(None) };
+        self.ask(move |r| indexes.iter().map(|ix| one(r, *ix)).collect()).await
     }
 
     async fn entry_page(&self, page: &EntryPage, readable: Readable) -> Result<Vec<EntryFacts>, StoreError> {
@@ -243,13 +257,14 @@ impl Snapshot for EmbeddedSnapshot {
 
     async fn received(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let indexes = indexes.to_vec();
-        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().received(*ix, readable) } else { Ok(None) }).collect())
-            .await
+        let one = move |r: &Reader<'_>, ix| if ix < r.head { r.entries().received(ix, r.readable(ix, readable)?) } else { Ok(None) };
+        self.ask(move |r| indexes.iter().map(|ix| one(r, *ix)).collect()).await
     }
 
     async fn shown(&self, indexes: &[EntryIndex]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let indexes = indexes.to_vec();
-        self.ask(move |r| indexes.iter().map(|ix| if *ix < r.head { r.entries().shown(*ix) } else { Ok(None) }).collect()).await
+        let one = |r: &Reader<'_>, ix| if ix < r.head && !r.names_hidden(ix)? { r.entries().shown(ix) } else { Ok(None) };
+        self.ask(move |r| indexes.iter().map(|ix| one(r, *ix)).collect()).await
     }
 
     async fn tile(&self, level: u8, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {

@@ -23,7 +23,7 @@ use ledgerline::domain::{
 };
 
 use super::{
-    collapsed,
+    collapsed, hidden,
     world::{Edge, Place, Shown, Standing, World},
 };
 
@@ -66,6 +66,10 @@ pub struct Answer {
     pub frontier: BTreeSet<Place>,
     /// Edges met, known, not walkable.
     pub pruned: usize,
+    /// Nodes that the asker may not see.
+    pub hidden: BTreeSet<Place>,
+    /// Something that the asker may not see was met.
+    pub restricted: bool,
 }
 
 /// The ways in which a node was reached: up, down.
@@ -73,9 +77,21 @@ type Ways = [bool; 2];
 
 /// Walks from known nodes.
 pub fn walk(world: &World<'_>, from: &[Place], options: Options) -> Answer {
+    walk_seen(world, from, options, false)
+}
+
+/// The same, what is hidden left out instead of shown without a name.
+pub fn walk_without_hidden(world: &World<'_>, from: &[Place], options: Options) -> Answer {
+    walk_seen(world, from, options, true)
+}
+
+fn walk_seen(world: &World<'_>, from: &[Place], options: Options, leave_out: bool) -> Answer {
     let collapses = options.level == Level::Artifact && options.collapse != Collapse::None;
     let collapsed = collapses.then(|| collapsed::graph(world, options.collapse, from));
-    let graph = collapsed.as_ref().unwrap_or_else(|| world.graph(options.level));
+    let full = collapsed.as_ref().unwrap_or_else(|| world.graph(options.level));
+    let seen = world.asker.map(|_| hidden::graph(world, full, from, options, leave_out));
+    let (graph, from) = seen.as_ref().map_or((full, from), |seen| (&seen.graph, &seen.from));
+    let mut expanded: Vec<(Place, Ways)> = Vec::new();
     let asked: Ways = match options.direction {
         Direction::Upstream => [true, false],
         Direction::Downstream => [false, true],
@@ -88,6 +104,7 @@ pub fn walk(world: &World<'_>, from: &[Place], options: Options) -> Answer {
     for depth in 1..=options.depth {
         let mut next: BTreeMap<Place, Ways> = BTreeMap::new();
         for (place, ways) in std::mem::take(&mut level) {
+            expanded.push((place.clone(), ways));
             let mut neighbours: BTreeMap<Place, Vec<(&Edge, usize)>> = BTreeMap::new();
             for (edge, standing) in &graph.edges {
                 for (way, other) in others(edge, &place, ways) {
@@ -138,10 +155,12 @@ pub fn walk(world: &World<'_>, from: &[Place], options: Options) -> Answer {
     });
     Answer {
         nodes: nodes.collect(),
-        edges: edges.into_iter().map(|e| (e.clone(), interval(world, options, e))).collect(),
+        edges: edges.into_iter().map(|e| (e.clone(), interval(world, options, seen.as_ref().map_or(e, |s| &s.edges[e])))).collect(),
         reasons,
         frontier,
         pruned: pruned.len(),
+        restricted: seen.as_ref().is_some_and(|s| expanded.iter().any(|(place, ways)| s.met(place, *ways))),
+        hidden: seen.map(|s| s.hidden).unwrap_or_default(),
     }
 }
 

@@ -38,14 +38,15 @@ pub fn is_open(world: &World<'_>, collapse: Collapse, edge: &Edge, t: Micros) ->
     of_it.any(|(a, b)| world.artifact_open(a, t) && world.artifact_open(b, t))
 }
 
-fn is_left_out(world: &World<'_>, collapse: Collapse, place: &Place) -> bool {
+/// Whether a node is of the sort that is left out.
+pub fn is_left_out(world: &World<'_>, collapse: Collapse, place: &Place) -> bool {
     (world.graph(Level::Artifact).nodes[place].kind == ArtifactKind::Job) == (collapse == Collapse::Jobs)
 }
 
 /// Each two edges that meet in a living node that is left out.
 fn pairs<'w>(world: &'w World<'_>, collapse: Collapse) -> impl Iterator<Item = (&'w Edge, &'w Edge)> {
     let base = world.graph(Level::Artifact);
-    let meets = move |p: &Place| base.nodes[p].alive && is_left_out(world, collapse, p);
+    let meets = move |p: &Place| base.nodes[p].alive && is_left_out(world, collapse, p) && !world.hides(p);
     let firsts = base.edges.keys().filter(move |e| meets(&e.to));
     firsts.flat_map(|a| base.edges.keys().filter(|b| a.to == b.from).map(move |b| (a, b)))
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     answer::{Answer, Cut},
+    hidden,
     model::DatasetIx,
     world::{Place, World},
 };
@@ -25,7 +26,7 @@ pub const ARTIFACT: &str = "artifact";
 /// What is asked of each.
 pub const FRAGMENTS: [&str; 2] = [
     "fragment lineage on Lineage { \
-       nodes { id kind namespace name aliases { namespace name } depth selfLoop deletedAt remaining } \
+       nodes { id restricted kind namespace name aliases { namespace name } depth selfLoop deletedAt remaining } \
        edges { from to kind job validFrom validUntil } \
        completeness { status reasons frontier prunedByTime } } ",
     "fragment artifact on Artifact { \
@@ -39,7 +40,11 @@ pub type Labels = BTreeMap<String, String>;
 /// are compared (the contract is silent), and `prunedByTime` only of walks over
 /// artifacts that were not cut (what a cut walk still meets is its own affair).
 pub fn expected(world: &World<'_>, answer: &Answer, level: Level) -> String {
-    let labels: BTreeMap<&Place, String> = answer.nodes.iter().map(|(p, n)| (p, label(n.shown.kind, &n.shown.name))).collect();
+    let called = |place: &Place, node: &super::answer::AnswerNode| match answer.hidden.contains(place) {
+        true => hidden::label_of(place),
+        false => label(node.shown.kind, &node.shown.name),
+    };
+    let labels: BTreeMap<&Place, String> = answer.nodes.iter().map(|(p, n)| (p, called(p, n))).collect();
     let mut lines = Vec::new();
     for (place, node) in &answer.nodes {
         let artifact = level == Level::Artifact;
@@ -60,10 +65,16 @@ pub fn expected(world: &World<'_>, answer: &Answer, level: Level) -> String {
         Cut::NodesMax => "NODES_MAX".to_owned(),
         Cut::PerNodeMax => "PER_NODE_MAX".to_owned(),
     });
+    let reasons = reasons.chain(answer.restricted.then(|| "RESTRICTED".to_owned()));
     let cut = !answer.frontier.is_empty();
     let pruned = (level == Level::Artifact && !cut).then_some(answer.pruned as u64);
     let frontier = answer.frontier.iter().map(|p| labels[p].clone());
-    canonical(lines, if cut { "TRUNCATED" } else { "COMPLETE" }, reasons.collect(), frontier.collect(), pruned)
+    let status = match (answer.restricted, cut) {
+        (true, _) => "RESTRICTED",
+        (false, true) => "TRUNCATED",
+        (false, false) => "COMPLETE",
+    };
+    canonical(lines, status, reasons.collect(), frontier.collect(), pruned)
 }
 
 /// The server's answer: the `lineage` member of `data`. `jobs` labels the ids of jobs.
@@ -93,12 +104,16 @@ pub fn served(lineage: &Value, level: Level, jobs: &Labels) -> String {
     let list =
         |member: &str, each: &dyn Fn(&Value) -> String| complete[member].as_array().into_iter().flatten().map(each).collect::<Vec<_>>();
     let status = text(&complete["status"]);
-    let pruned = complete["prunedByTime"].as_u64().filter(|_| artifact && status == "COMPLETE");
+    let cut = list("reasons", &|r| text(r)).iter().any(|r| r != "RESTRICTED");
+    let pruned = complete["prunedByTime"].as_u64().filter(|_| artifact && !cut);
     canonical(lines, &status, list("reasons", &|r| text(r)), list("frontier", &of), pruned)
 }
 
 /// What the oracle knows of a dataset's node.
 pub fn expected_artifact(world: &World<'_>, dataset: DatasetIx) -> String {
+    if world.asker.is_some() {
+        return hidden::expected_artifact(world, dataset);
+    }
     let class = world.class_of(dataset);
     let name = |n: &DatasetIx| &world.model.datasets[*n].name;
     let aliases = class.names[1..].iter().map(|n| spelt(name(n))).collect();
@@ -143,10 +158,15 @@ pub fn label(kind: ArtifactKind, name: &Name) -> String {
 }
 
 fn served_label(node: &Value) -> String {
+    if node["restricted"] == true {
+        let told = ["kind", "namespace", "name", "deletedAt"].into_iter().find(|member| !node[*member].is_null());
+        return told.map_or_else(|| hidden::label(&text(&node["id"])), |member| format!("a restricted node tells its {member}"));
+    }
     format!("{} {}", text(&node["kind"]), spelt(&Name::new(text(&node["namespace"]), text(&node["name"]))))
 }
 
-fn spelt(name: &Name) -> String {
+/// How a name is written.
+pub fn spelt(name: &Name) -> String {
     format!("`{}` `{}`", name.namespace, name.name)
 }
 
@@ -196,7 +216,8 @@ fn canonical(mut lines: Vec<String>, status: &str, mut reasons: Vec<String>, mut
     lines.join("\n")
 }
 
-fn artifact_text(
+/// An artifact's text.
+pub fn artifact_text(
     label: &str,
     mut aliases: Vec<String>,
     first: Option<Micros>,

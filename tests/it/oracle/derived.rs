@@ -6,7 +6,8 @@ use ledgerline::domain::lineage::{Collapse, Direction, Level};
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Cut, Options, walk},
+    answer::{Cut, Options, walk, walk_without_hidden},
+    hidden,
     world::{Edge, Place, Standing, World},
 };
 
@@ -30,6 +31,18 @@ pub const FRAGMENTS: [&str; 3] = [
        paths { length nodes { kind namespace name } edges { kind } } moreExist status reasons } ",
 ];
 
+/// Everything there is.
+const WIDEST: Options = Options {
+    direction: Direction::Both,
+    level: Level::Artifact,
+    collapse: Collapse::None,
+    depth: 1_000,
+    nodes_max: 20_000,
+    per_node_max: 10_000,
+    include_deleted: false,
+    include_self_loops: false,
+};
+
 /// The answer to [`COUNTS`], as JSON.
 ///
 /// Caps bound what is shown, and so no count of artifacts as they are.
@@ -41,7 +54,7 @@ pub fn counts(world: &World<'_>, from: &[Place], mut options: Options) -> Value 
         if options.direction != Direction::Both && options.direction != direction {
             return Value::Null;
         }
-        let answer = walk(world, from, Options { direction, ..options });
+        let answer = walk_without_hidden(world, from, Options { direction, ..options });
         let (mut kinds, mut depths) = (BTreeMap::new(), BTreeMap::new());
         let found: Vec<_> = answer.nodes.values().filter(|n| n.depth > 0).collect();
         for node in &found {
@@ -54,12 +67,18 @@ pub fn counts(world: &World<'_>, from: &[Place], mut options: Options) -> Value 
             Cut::NodesMax => "NODES_MAX",
             Cut::PerNodeMax => "PER_NODE_MAX",
         });
+        let reasons = reasons.chain(answer.restricted.then_some("RESTRICTED"));
+        let status = match (answer.restricted, answer.reasons.is_empty()) {
+            (true, _) => "RESTRICTED",
+            (false, true) => "COMPLETE",
+            (false, false) => "TRUNCATED",
+        };
         json!({
             "nodes": found.len(),
             "edges": answer.edges.len(),
             "byKind": by_kind.collect::<Vec<_>>(),
             "byDepth": by_depth.collect::<Vec<_>>(),
-            "status": if answer.reasons.is_empty() { "COMPLETE" } else { "TRUNCATED" },
+            "status": status,
             "reasons": reasons.collect::<BTreeSet<_>>(),
         })
     };
@@ -68,7 +87,12 @@ pub fn counts(world: &World<'_>, from: &[Place], mut options: Options) -> Value 
 
 /// The answer to [`PATHS`], as JSON.
 pub fn paths(world: &World<'_>, from: &[Place], to: &[Place], first: usize, level: Level) -> Value {
-    let graph = world.graph(level);
+    let seen = world.asker.map(|_| hidden::graph(world, world.graph(level), &[], Options { level, ..WIDEST }, true));
+    let graph = seen.as_ref().map_or_else(|| world.graph(level), |seen| &seen.graph);
+    let met = [(Direction::Upstream, to), (Direction::Downstream, from)]
+        .iter()
+        .all(|(direction, starts)| walk(world, starts, Options { level, direction: *direction, ..WIDEST }).restricted);
+    let [from, to] = [from, to].map(|ends| ends.iter().map(|p| world.place_seen(p).0).collect::<Vec<_>>());
     let walkable: Vec<&Edge> = graph.edges.iter().filter(|(_, s)| **s == Standing::Walkable).map(|(e, _)| e).collect();
     let mut all: Vec<Vec<&Place>> = Vec::new();
     let mut open: Vec<Vec<&Place>> = from.iter().collect::<BTreeSet<_>>().into_iter().map(|p| vec![p]).collect();
@@ -92,12 +116,17 @@ pub fn paths(world: &World<'_>, from: &[Place], to: &[Place], first: usize, leve
         let edges = edges.map(|e| json!({ "kind": e.kind }));
         json!({ "length": path.len() - 1, "nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>() })
     });
-    json!({ "paths": told.collect::<Vec<_>>(), "moreExist": all.len() > first, "status": "COMPLETE", "reasons": [] })
+    let more = (all.len() > first || !met).then_some(all.len() > first);
+    let (status, reasons) = if met { ("RESTRICTED", vec!["RESTRICTED"]) } else { ("COMPLETE", Vec::new()) };
+    json!({ "paths": told.collect::<Vec<_>>(), "moreExist": more, "status": status, "reasons": reasons })
 }
 
 /// The answer to [`ROLL_UP`], as JSON.
 pub fn roll_up(world: &World<'_>, from: &[Place], options: Options) -> Value {
-    let answer = walk(world, from, options);
+    let mut answer = walk(world, from, options);
+    let hidden = std::mem::take(&mut answer.hidden);
+    answer.nodes.retain(|place, _| !hidden.contains(place));
+    answer.edges.retain(|edge, _| !hidden.contains(&edge.from) && !hidden.contains(&edge.to));
     let of = |place: &Place| answer.nodes[place].shown.name.namespace.to_string();
     let names: BTreeSet<String> = answer.nodes.keys().map(of).collect();
     let ends: Vec<(String, String)> = answer.edges.keys().map(|e| (of(&e.from), of(&e.to))).collect();

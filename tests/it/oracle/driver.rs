@@ -18,6 +18,7 @@ use super::{
     compare::{ARTIFACT, LINEAGE, Labels, difference, expected, expected_artifact, label, served, served_artifact},
     derived::{self, COUNTS, PATHS, ROLL_UP},
     event::Event,
+    hidden::{Asker, Looks, above, hides_start},
     model::Model,
     world::{IdOf, Place, Standing, World},
 };
@@ -47,6 +48,9 @@ const NARROW: Options = Options {
     include_deleted: false,
     include_self_loops: false,
 };
+
+/// The code of what is unknown, and of what is hidden.
+const NOT_FOUND: &str = "NOT_FOUND";
 
 /// The most questions in one document.
 const AT_ONCE: usize = 24;
@@ -79,7 +83,22 @@ struct Expected {
 /// # Errors
 /// The first difference as text: question, lines that differ, the events so far.
 pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(String, Value)], asking: Asking) -> Result<usize, String> {
-    let mut check = Check { id_of, ask, jobs: Labels::new(), asked_jobs: BTreeSet::new(), chance: Chance(1), made: 0 };
+    check_history_as(None, id_of, send, ask, history, asking)
+}
+
+/// The same, asked by somebody who may not see everything.
+///
+/// # Errors
+/// As [`check_history`].
+pub fn check_history_as(
+    looks: Option<Looks<'_>>,
+    id_of: IdOf<'_>,
+    send: Send<'_>,
+    ask: Ask<'_>,
+    history: &[(String, Value)],
+    asking: Asking,
+) -> Result<usize, String> {
+    let mut check = Check { looks, id_of, ask, jobs: Labels::new(), asked_jobs: BTreeSet::new(), chance: Chance(1), made: 0 };
     let (mut events, mut seen, mut sizes) = (Vec::new(), HashSet::new(), Vec::<u64>::new());
     let mut models = Vec::new();
     for (integration, json) in history {
@@ -95,11 +114,11 @@ pub fn check_history(id_of: IdOf<'_>, send: Send<'_>, ask: Ask<'_>, history: &[(
         sizes.push(size);
         models.push(Model::of(&events));
         let model = &models[models.len() - 1];
-        check.questions(asking, false, model, size).map_err(|e| with_events(&e, history, size))?;
+        check.questions(asking, false, (model, model), size).map_err(|e| with_events(&e, history, size))?;
     }
     for (size, model) in sizes.iter().zip(&models) {
-        check.questions(asking, true, model, *size).map_err(|e| with_events(&e, history, *size))?;
         let all = &models[models.len() - 1];
+        check.questions(asking, true, (model, all), *size).map_err(|e| with_events(&e, history, *size))?;
         if let Some(later) = all.datasets.iter().find(|d| model.dataset(&d.name).is_none()) {
             check.not_found(&later.name, *size).map_err(|e| with_events(&e, history, *size))?;
         }
@@ -113,6 +132,7 @@ fn with_events(problem: &str, history: &[(String, Value)], size: u64) -> String 
 }
 
 struct Check<'f> {
+    looks: Option<Looks<'f>>,
     id_of: IdOf<'f>,
     ask: Ask<'f>,
     jobs: Labels,
@@ -122,11 +142,14 @@ struct Check<'f> {
 }
 
 impl Check<'_> {
-    fn questions(&mut self, asking: Asking, in_the_end: bool, model: &Model, size: u64) -> Result<(), String> {
+    /// `present`: all that was sent by now, for rights are those of the present.
+    fn questions(&mut self, asking: Asking, in_the_end: bool, (model, present): (&Model, &Model), size: u64) -> Result<(), String> {
         self.label_jobs(model);
+        let asker = self.looks.map(|l| Asker { admits: l.admits, above: above(present, l.clearance), opaque: l.opaque });
+        let asker = asker.as_ref();
         let expected: Vec<Expected> = match asking {
-            Asking::Some { in_the_end: many, .. } if in_the_end => (0..many).filter_map(|_| self.question(model, size)).collect(),
-            Asking::Some { on_the_way: many, .. } => (0..many).filter_map(|_| self.question(model, size)).collect(),
+            Asking::Some { in_the_end: many, .. } if in_the_end => (0..many).filter_map(|_| self.question(model, asker, size)).collect(),
+            Asking::Some { on_the_way: many, .. } => (0..many).filter_map(|_| self.question(model, asker, size)).collect(),
             Asking::All if in_the_end => Vec::new(),
             Asking::All => self.every_question(model, size),
         };
@@ -134,7 +157,9 @@ impl Check<'_> {
         for expected in expected.chunks(AT_ONCE) {
             let questions: Vec<Question> = expected.iter().map(|e| e.question.clone()).collect();
             for (expected, response) in expected.iter().zip((self.ask)(&questions)) {
+                let code = response["errors"][0]["extensions"]["code"].as_str();
                 let served = match expected.question.query {
+                    _ if code == Some(NOT_FOUND) => NOT_FOUND.to_owned(),
                     ARTIFACT => served_artifact(&response["data"]["artifact"]),
                     COUNTS | PATHS | ROLL_UP => derived::text(&response["data"][expected.question.query]),
                     _ => served(&response["data"]["lineage"], expected.level, &self.jobs),
@@ -146,7 +171,7 @@ impl Check<'_> {
     }
 
     /// One question, chosen by chance.
-    fn question(&mut self, model: &Model, size: u64) -> Option<Expected> {
+    fn question(&mut self, model: &Model, asker: Option<&Asker<'_>>, size: u64) -> Option<Expected> {
         let chance = &mut self.chance;
         let beyond = [model.instants[0], *model.instants.last().unwrap_or(&model.instants[0])];
         let at = match chance.below(8) {
@@ -157,7 +182,7 @@ impl Check<'_> {
             // The later, the more there is.
             _ => *chance.pick(&model.instants[model.instants.len() / 2..]),
         };
-        let world = World::new(model, at, self.id_of);
+        let world = World::new(model, at, self.id_of).seen_by(asker);
         let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
         match chance.below(14) {
             0 if !model.datasets.is_empty() => {
@@ -251,7 +276,10 @@ impl Check<'_> {
         let first = self.chance.below(6);
         let level_word = if level == Level::Field { "FIELD" } else { "ARTIFACT" };
         let variables = json!({ "from": from, "to": to, "first": first, "level": level_word, "asOf": as_of });
-        let answer = derived::text(&derived::paths(world, &begins, &arrives, first, level));
+        let answer = match ["from", "to"].iter().any(|end| hides_start(world, &variables[*end])) {
+            true => NOT_FOUND.to_owned(),
+            false => derived::text(&derived::paths(world, &begins, &arrives, first, level)),
+        };
         Some(Expected { question: Question { query: PATHS, variables }, answer, level, walked: None })
     }
 
@@ -357,19 +385,24 @@ fn lineage(world: &World<'_>, from: &Value, places: &[Place], options: Options, 
             "includeSelfLoops": options.include_self_loops,
         }
     });
-    let answer = expected(world, &walk(world, places, options), options.level);
+    let unknown = from.as_array().into_iter().flatten().any(|start| hides_start(world, start));
+    let answer = if unknown { NOT_FOUND.to_owned() } else { expected(world, &walk(world, places, options), options.level) };
     Expected { question: Question { query: LINEAGE, variables }, answer, level: options.level, walked: Some((places.to_vec(), options)) }
 }
 
 /// The same walk, rolled up.
 fn rolled_up(world: &World<'_>, asked: Expected) -> Expected {
-    let answer = asked.walked.as_ref().map(|(places, options)| derived::text(&derived::roll_up(world, places, *options)));
+    let known = asked.walked.as_ref().filter(|_| asked.answer != NOT_FOUND);
+    let answer = known.map(|(places, options)| derived::text(&derived::roll_up(world, places, *options)));
+    let answer = answer.or(Some(NOT_FOUND.to_owned()));
     Expected { question: Question { query: ROLL_UP, ..asked.question }, answer: answer.unwrap_or_default(), ..asked }
 }
 
 /// The same walk, counted.
 fn counts(world: &World<'_>, asked: Expected) -> Expected {
-    let answer = asked.walked.as_ref().map(|(places, options)| derived::text(&derived::counts(world, places, *options)));
+    let known = asked.walked.as_ref().filter(|_| asked.answer != NOT_FOUND);
+    let answer = known.map(|(places, options)| derived::text(&derived::counts(world, places, *options)));
+    let answer = answer.or(Some(NOT_FOUND.to_owned()));
     Expected { question: Question { query: COUNTS, ..asked.question }, answer: answer.unwrap_or_default(), ..asked }
 }
 

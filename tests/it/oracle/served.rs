@@ -1,23 +1,41 @@
 //! A real server over HTTP, played by the driver. One server serves many
 //! histories: each lives in namespaces of its own, beside all that came before.
-use std::{cell::Cell, fs, net::TcpListener, thread::JoinHandle};
+use std::{
+    cell::{Cell, RefCell},
+    fs,
+    net::TcpListener,
+    thread::JoinHandle,
+};
 
 use ledgerline::{
     access::Role,
     api::http::{HttpSettings, server},
     app::tokens::NewToken,
     clock::Ambient,
-    domain::id::InstallationSecret,
+    config::SensitivityMax,
+    domain::{
+        id::{Handle, InstallationSecret, NodeId},
+        lineage::NodeKey,
+        sight::{Namespaces, Sensitivity, Sight},
+    },
 };
 use serde_json::{Value, json};
 
 use super::{
     compare::{ARTIFACT, FRAGMENTS, LINEAGE},
     derived::{self, PATHS, ROLL_UP},
-    driver::{Asking, Question, check_history},
+    driver::{Asking, Question, check_history, check_history_as},
     generator::History,
+    hidden::Looks,
+    world::Place,
 };
 use crate::support::{NOON, World};
+
+/// What a reader may see: namespaces as histories name them, up to a clearance.
+pub struct Reads {
+    pub namespaces: Vec<String>,
+    pub clearance: Sensitivity,
+}
 
 /// A running server and who asks it.
 pub struct Served {
@@ -26,6 +44,8 @@ pub struct Served {
     running: Option<Running>,
     /// Bearer tokens of the integrations `alpha` and `beta`, and of a reader.
     tokens: [String; 3],
+    /// Who asks instead of the reader.
+    asker: RefCell<Option<String>>,
     agent: ureq::Agent,
     histories: Cell<u32>,
 }
@@ -63,7 +83,22 @@ impl Running {
 
 impl Served {
     pub fn start() -> Self {
-        let world = World::new();
+        Self::over(World::new())
+    }
+
+    /// With readers who see no more than that.
+    pub fn with_clearance(clearance: Sensitivity) -> Self {
+        let mut config = crate::support::config();
+        config.access.reader_sensitivity_max = match clearance {
+            Sensitivity::Public => SensitivityMax::Public,
+            Sensitivity::Internal => SensitivityMax::Internal,
+            Sensitivity::Confidential => SensitivityMax::Confidential,
+            Sensitivity::Restricted => SensitivityMax::Restricted,
+        };
+        Self::over(World::with(&config))
+    }
+
+    fn over(world: World) -> Self {
         let secret = fs::read_to_string(world.path().join("keys/installation-secret")).unwrap();
         let secret = InstallationSecret::new(&hex::decode(secret.trim()).unwrap().try_into().unwrap());
         let token = |integration: &str, role: Role| {
@@ -81,7 +116,7 @@ impl Served {
         let tokens = [token("alpha", Role::Producer), token("beta", Role::Producer), token("reader", Role::Reader)];
         let running = Some(Running::start(&world));
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { secret, world: Some(world), running, tokens, agent, histories: Cell::new(0) }
+        Self { secret, world: Some(world), running, tokens, asker: RefCell::default(), agent, histories: Cell::new(0) }
     }
 
     /// Stops the server and opens its folder again: the server's memory is read
@@ -139,7 +174,8 @@ impl Served {
         let used = |fragment: &&str| questions.iter().any(|q| fragment.contains(&format!("fragment {} ", q.query)));
         let fragments: String = FRAGMENTS.into_iter().chain(derived::FRAGMENTS).filter(used).collect();
         let query = format!("query({declared}) {{ {asked}}} {fragments}");
-        let (status, response) = self.post("/graphql", &self.tokens[2], &json!({ "query": query, "variables": variables }));
+        let asker = self.asker.borrow().clone().unwrap_or_else(|| self.tokens[2].clone());
+        let (status, response) = self.post("/graphql", &asker, &json!({ "query": query, "variables": variables }));
         assert!(status == 200, "{status} {response}");
         if response.get("errors").is_some() && questions.len() > 1 {
             return questions.iter().flat_map(|q| self.ask(std::slice::from_ref(q))).collect();
@@ -167,6 +203,43 @@ impl Served {
     /// The first difference.
     pub fn check(&self, history: &[(String, Value)], asking: Asking) -> Result<usize, String> {
         self.check_from(&self.own(history), &[], asking)
+    }
+
+    /// Plays a history and asks as a reader of some namespaces.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check_as(&self, history: &[(String, Value)], asking: Asking, reads: &Reads) -> Result<usize, String> {
+        let own = format!("h{}.", self.histories.get());
+        let history = self.own(history);
+        let namespaces: Vec<String> = reads.namespaces.iter().map(|n| format!("{own}{n}")).collect();
+        let new = NewToken {
+            actor: format!("{own}reader"),
+            person: false,
+            roles: vec![Role::Reader],
+            integration: "reader".to_owned(),
+            namespaces: namespaces.clone(),
+            expires_at: None,
+            reason: "the oracle asks".to_owned(),
+        };
+        let token = block_on(self.world.as_ref().unwrap().app.create_token_locally(new)).unwrap().0;
+        let (_, who) = self.post("/graphql", &token, &json!({ "query": "{viewer{actor{handle}}}" }));
+        let actor = Handle::parse(who["data"]["viewer"]["actor"]["handle"].as_str().unwrap()).unwrap();
+        let admits = move |namespace: &str| namespaces.iter().any(|n| *n == namespace);
+        let all: Namespaces = std::sync::Arc::new(|_| true);
+        let sight = Sight::of(Some(all), reads.clearance, &self.secret.key("hidden nodes"), actor);
+        let opaque = |(id, path): &Place| {
+            let id = NodeId(*id);
+            sight.opaque(&if path.is_empty() { NodeKey::Artifact(id) } else { NodeKey::Field(id, path.as_str().into()) }).0
+        };
+        let looks = Looks { admits: &admits, clearance: reads.clearance, opaque: &opaque };
+        let id_of = |kind, name: &_| self.secret.node_id(kind, name).0;
+        let mut send = |integration: &str, event: &Value| self.send(integration, event);
+        let mut ask = |questions: &[Question]| self.ask(questions);
+        self.asker.replace(Some(token));
+        let checked = check_history_as(Some(looks), &id_of, &mut send, &mut ask, &history, asking);
+        self.asker.replace(None);
+        checked
     }
 
     /// Goes on with a history whose first events were sent before and left the

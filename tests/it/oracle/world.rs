@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     event::{Columns, columns},
+    hidden::Asker,
     model::{DatasetIx, IncIx, JobIx, Model, Named, Put, Stretch, in_force, stretch},
     stream::Stream,
 };
@@ -83,7 +84,7 @@ pub enum Standing {
 }
 
 /// All nodes and edges of a level at the instant.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Graph {
     pub nodes: BTreeMap<Place, Shown>,
     pub edges: BTreeMap<Edge, Standing>,
@@ -108,6 +109,8 @@ pub struct World<'m> {
     classes: BTreeMap<IncIx, Class>,
     artifacts: OnceCell<Graph>,
     fields: OnceCell<Graph>,
+    /// Who looks; `None`: somebody who may see everything.
+    pub asker: Option<&'m Asker<'m>>,
 }
 
 impl<'m> World<'m> {
@@ -128,7 +131,29 @@ impl<'m> World<'m> {
         }
         let ids = |kind, named: &[Named]| named.iter().map(|n| id_of(kind, &n.name)).collect();
         let (job_ids, dataset_ids) = (ids(ArtifactKind::Job, &model.jobs), ids(ArtifactKind::Dataset, &model.datasets));
-        Self { model, at, job_ids, dataset_ids, class, classes, artifacts: OnceCell::new(), fields: OnceCell::new() }
+        Self { model, at, job_ids, dataset_ids, class, classes, artifacts: OnceCell::new(), fields: OnceCell::new(), asker: None }
+    }
+
+    /// The world as somebody sees it.
+    pub fn seen_by(self, asker: Option<&'m Asker<'m>>) -> Self {
+        Self { asker, ..self }
+    }
+
+    /// The job of a node.
+    pub fn job_at(&self, place: &Place) -> Option<JobIx> {
+        self.job_ids.iter().position(|id| *id == place.0)
+    }
+
+    /// The names that mean a dataset's or field's node, and all whose incarnations are of it.
+    pub fn names_at(&self, place: &Place) -> Option<(&[DatasetIx], Vec<DatasetIx>)> {
+        let (root, class) = self.classes.iter().find(|(_, c)| c.names.first().is_some_and(|n| self.dataset_ids[*n] == place.0))?;
+        let members = (0..self.class.len()).filter(|i| self.class[*i] == *root).map(|i| self.model.incarnations[i].name);
+        Some((&class.names, members.collect()))
+    }
+
+    /// The id of a dataset's name.
+    pub fn id_of(&self, name: DatasetIx) -> [u8; 16] {
+        self.dataset_ids[name]
     }
 
     /// The class that a name means.
@@ -290,9 +315,17 @@ impl<'m> World<'m> {
         self.latest("schema", self.root(name))
     }
 
+    /// The columns that schemas in force list under some names of a node.
+    pub fn columns_under(&self, names: &[DatasetIx]) -> BTreeSet<String> {
+        self.latest_of("schema", names).values().flat_map(|s| columns(s)).collect()
+    }
+
     fn latest(&self, facet: &str, root: IncIx) -> BTreeMap<&Source, &Value> {
+        self.latest_of(facet, &self.classes[&root].names)
+    }
+
+    fn latest_of(&self, facet: &str, names: &[DatasetIx]) -> BTreeMap<&Source, &Value> {
         let mut latest: BTreeMap<&Source, (Micros, &Put<Value>)> = BTreeMap::new();
-        let names = &self.classes[&root].names;
         // In order of names: the first keeps its place against equal ones.
         for ((_, source, _), puts) in self.model.facets.iter().filter(|((f, _, name), _)| f == facet && names.contains(name)) {
             let Some(Stretch { put, since, .. }) = stretch(puts, self.at) else { continue };

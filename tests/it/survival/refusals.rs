@@ -56,7 +56,7 @@ fn a_folder_in_use_by_a_living_process_is_refused_until_it_is_dead() {
 #[test]
 fn a_folder_of_a_newer_version_is_refused() {
     for (file, expected) in [
-        ("main.db", ["schema version 99", "up to 2", "use a newer ledgerline"]),
+        ("main.db", ["schema version 99", "up to 3", "use a newer ledgerline"]),
         ("vault.db", ["schema version 99", "up to 1", "run the newer program"]),
     ] {
         let folder = folder(1);

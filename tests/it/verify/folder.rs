@@ -150,6 +150,10 @@ pub async fn rich_world() -> World {
     renamed["outputs"][0]["facets"] =
         json!({"lifecycleStateChange": lifecycle("RENAME", Some("c")), "schema": schema(&["id", "name", "more"])});
     world.send_as(&john, &renamed).await;
+    let mut classified = run_event("COMPLETE", 7, 100, &["a"], &["e"]);
+    classified["outputs"][0]["facets"] = json!({"tags": {"_producer": "https://example.org/p", "_schemaURL": "https://example.org/s",
+        "tags": [{"key": "sensitivity", "value": "confidential"}]}});
+    world.send(&classified).await;
     let mut dropped = run_event("COMPLETE", 3, 120, &["a"], &["d"]);
     dropped["outputs"][0]["facets"] = json!({"lifecycleStateChange": lifecycle("DROP", None)});
     world.send(&dropped).await;

@@ -42,6 +42,7 @@ fn answered(nodes: usize) -> Arc<Answered> {
     let node = |i: usize| {
         let id = NodeId([i as u8; 16]);
         WalkNode {
+            restricted: i % 5 == 3,
             key: if i % 3 == 2 { NodeKey::Field(id, format!("pfad.{i}.ü").into()) } else { NodeKey::Artifact(id) },
             kind: ArtifactKind::ALL[i % ArtifactKind::ALL.len()],
             namespace: format!("postgres://h:{i}").into(),

@@ -150,7 +150,8 @@ impl Writer {
             match field {
                 NodeField::Typename => w.word("LineageNode"),
                 NodeField::Id => w.word(id),
-                NodeField::Restricted => w.boolean(false),
+                NodeField::Restricted => w.boolean(node.restricted),
+                NodeField::Kind | NodeField::Namespace | NodeField::Name if node.restricted => w.null(),
                 NodeField::Kind => w.enumerated(ArtifactKind::from(node.kind))?,
                 NodeField::Namespace => w.string(&node.namespace),
                 NodeField::Name => w.string(&node.name),

@@ -183,7 +183,7 @@ impl Artifact {
         let principal = &request(ctx)?.principal;
         let wanted = |f: &FacetFacts| names.as_ref().is_none_or(|names| names.iter().any(|n| **n == *f.name));
         let one = |f: &FacetFacts| {
-            let state = match (&f.bytes, principal.may(facets::needed(&f.name))) {
+            let state = match (&f.bytes, !f.withheld && principal.may(facets::needed(&f.name))) {
                 (_, false) => FacetState::Forbidden,
                 (None, true) => FacetState::Elsewhere,
                 (Some(_), true) => FacetState::Open,
@@ -372,7 +372,7 @@ pub struct SchemaField {
 pub enum FacetState {
     /// It is.
     Open,
-    /// The caller's rights do not reach it.
+    /// The caller's rights do not reach it, or it names something that they do not reach.
     Forbidden,
     /// It is not kept beside the graph: it holds a person, varies by run, or is destroyed. The entry `recordedFrom` tells.
     Elsewhere,

@@ -35,7 +35,7 @@ impl LineageCounts {
     }
 }
 
-/// How much lies one way of the starts.
+/// How much lies one way of the starts. What the caller may not see is not counted, nor what lies behind it; the status then says `RESTRICTED`.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct DirectionCounts {
     /// How many nodes, each once; the starts are not counted.

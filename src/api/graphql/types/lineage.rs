@@ -171,7 +171,7 @@ impl Lineage {
         (0..self.0.walk.edges.len()).map(|at| LineageEdge { all: self.0.clone(), at }).collect()
     }
 
-    /// The same with each namespace as one node: of what is shown, so of a lineage that was cut a part.
+    /// The same with each namespace as one node: of what is shown, so of a lineage that was cut a part, and without what is restricted.
     async fn by_namespace(&self) -> NamespaceLineage {
         NamespaceLineage::from(&self.0.walk)
     }
@@ -197,34 +197,39 @@ impl LineageNode {
     fn node(&self) -> Result<&WalkNode> {
         self.all.walk.nodes.get(self.at).ok_or_else(ApiError::internal)
     }
+
+    /// The node, where the caller may see it.
+    fn told(&self) -> Result<Option<&WalkNode>> {
+        Ok(Some(self.node()?).filter(|n| !n.restricted))
+    }
 }
 
 /// A node of a lineage: an artifact, or one column of a dataset.
 #[Object]
 impl LineageNode {
-    /// The node's id; `node(id:)` and `ArtifactRef.id` take it.
+    /// The node's id; `node(id:)` and `ArtifactRef.id` take it. Where restricted, one that stands for the node in the caller's answers alone and leads nowhere.
     async fn id(&self) -> Result<ID> {
         Ok(GlobalId::of_node(&self.node()?.key).into())
     }
 
     /// Whether the caller may know nothing but that something is here.
-    async fn restricted(&self) -> bool {
-        false
+    async fn restricted(&self) -> Result<bool> {
+        Ok(self.node()?.restricted)
     }
 
     /// What it is; none where restricted.
     async fn kind(&self) -> Result<Option<super::super::input::ArtifactKind>> {
-        Ok(Some(self.node()?.kind.into()))
+        Ok(self.told()?.map(|n| n.kind.into()))
     }
 
     /// The namespace; none where restricted.
     async fn namespace(&self) -> Result<Option<&str>> {
-        Ok(Some(&self.node()?.namespace))
+        Ok(self.told()?.map(|n| &*n.namespace))
     }
 
     /// The name inside the namespace; of a column its path inside the dataset; none where restricted.
     async fn name(&self) -> Result<Option<&str>> {
-        Ok(Some(&self.node()?.name))
+        Ok(self.told()?.map(|n| &*n.name))
     }
 
     /// Of a column: the id of the dataset that has it.
@@ -252,7 +257,7 @@ impl LineageNode {
         Ok(self.node()?.deleted_at.map(DateTime))
     }
 
-    /// How many neighbours in the asked direction are not in the answer.
+    /// How many neighbours in the asked direction are not in the answer; none of one that is restricted is counted.
     async fn remaining(&self) -> Result<u32> {
         Ok(self.node()?.remaining)
     }
@@ -260,7 +265,8 @@ impl LineageNode {
     /// The artifact with all its facts at the same instant; none where restricted.
     #[graphql(complexity = "20 + 3 * child_complexity")]
     async fn artifact(&self, ctx: &Context<'_>) -> Result<Option<Artifact>> {
-        let facts = reading(ctx).await?.artifact(self.node()?.key.clone(), self.all.as_of).await?;
+        let Some(node) = self.told()? else { return Ok(None) };
+        let facts = reading(ctx).await?.artifact(node.key.clone(), self.all.as_of).await?;
         Ok(facts.map(|facts| Artifact { facts, as_of: self.all.as_of }))
     }
 }
@@ -334,7 +340,7 @@ impl LineageEdge {
         Ok(DateTime::end(self.edge()?.valid_until))
     }
 
-    /// Who says so: the claims behind the edge, each with the entry that holds it.
+    /// Who says so: the claims behind the edge, each with the entry that holds it. None where an end of it is restricted.
     #[graphql(complexity = "10 + price(Some(first), 3, ASSERTIONS_MAX, child_complexity)")]
     async fn assertions(
         &self,

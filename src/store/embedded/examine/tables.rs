@@ -114,6 +114,7 @@ pub const TABLES: &[Table] = &[
         ],
         key: 6,
     },
+    Table { name: "sensitivity", columns: &[("node", Node), ("owner", Owner), ("level", Number)], key: 2 },
 ];
 
 impl Table {

@@ -9,8 +9,9 @@ use smallvec::SmallVec;
 use super::{Projector, Stamp, state::SlotState};
 use crate::{
     domain::{
-        assertion::{Assertion, Digest},
+        assertion::{Assertion, Digest, Entity},
         id::{EntryIndex, Handle, NodeId},
+        sight::Sensitivity,
         time::{FOREVER, Micros},
     },
     store::{
@@ -27,6 +28,8 @@ use crate::{
 
 /// People responsible: what counts is who they are, not the facet's bytes.
 pub(super) const OWNERSHIP: &str = "ownership";
+/// Which may say how sensitive what they are on is.
+const TAGS: &str = "tags";
 
 /// A stored stretch.
 #[derive(Clone, Debug)]
@@ -73,8 +76,11 @@ impl Projector<'_> {
         let mut owned: SmallVec<[NodeNo; 2]> = SmallVec::new();
         let ownership = self.state.facet_names.get(OWNERSHIP).copied();
         for f in &plan.facets {
-            if self.assert_facet(ix, stamp, f, true)? && Some(f.name) == ownership {
-                owned.push(f.node);
+            if self.assert_facet(ix, stamp, f, true)? {
+                self.classify(stamp, a, f)?;
+                if Some(f.name) == ownership {
+                    owned.push(f.node);
+                }
             }
         }
         let mut concerns: SmallVec<[Handle; 1]> = SmallVec::new();
@@ -118,8 +124,31 @@ impl Projector<'_> {
         }
         for f in &varying {
             self.assert_facet(ix, stamp, f, false)?;
+            self.classify(stamp, a, f)?;
         }
         Ok(concerns)
+    }
+
+    /// Remembers how sensitive the latest tags of an owner call a name.
+    fn classify(&self, stamp: Stamp, a: &Assertion, f: &PlanFacet) -> Result<(), StoreError> {
+        if self.state.facet_names.get(TAGS) != Some(&f.name) {
+            return Ok(());
+        }
+        let last = self.state.slots.peek(&(f.node, f.name, f.owner));
+        if last.is_none_or(|last| last.start != stamp || last.digest != f.digest) {
+            return Ok(());
+        }
+        // Equal tags say the same, whichever entity of the event has them.
+        let says = |e: &&Entity| e.facets.iter().any(|tags| &*tags.name == TAGS && tags.digest == f.digest);
+        let level = a.entities().filter(|_| !f.deleted).find(says).and_then(|e| e.sensitivity).unwrap_or_default();
+        if self.topology.classify(f.node, f.owner, level) == level {
+            return Ok(());
+        }
+        let sql = match level {
+            Sensitivity::Public => "DELETE FROM sensitivity WHERE node = ?1 AND owner = ?2 AND ?3 = 0",
+            _ => "INSERT INTO sensitivity(node, owner, level) VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET level = ?3",
+        };
+        self.db.prepare_cached(sql).and_then(|mut s| s.execute((f.node, f.owner, level as u8))).map(drop).map_err(backend)
     }
 
     /// Whether what a facet says is what artifacts are found by.

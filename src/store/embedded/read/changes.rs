@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::{Reader, classes::Classes, facts::facet_word};
+use super::{Reader, facts::facet_word};
 use crate::{
     domain::{
         assertion::Digest,
@@ -33,16 +33,15 @@ pub fn changes(
     limit: usize,
     as_of: AsOf,
 ) -> Result<Vec<Vec<ArtifactChange>>, StoreError> {
-    let topology = &reader.shared.topology;
     let below = before.unwrap_or(EntryIndex::MAX).min(as_of.size);
-    let mut classes = Classes::new(topology, reader.db, as_of);
+    let mut classes = reader.classes(as_of);
     let mut words = FxHashMap::default();
     keys.iter()
         .map(|key| {
-            let Some(no) = topology.find(key.artifact(), as_of.size) else { return Ok(Vec::new()) };
+            let Some(no) = reader.find(key.artifact(), as_of.size) else { return Ok(Vec::new()) };
             let class = classes.of(no)?;
             let mut told = Told { below, entries: BTreeMap::new() };
-            for node in classes.get(class).map(|c| c.names.as_slice()).unwrap_or_default() {
+            for node in classes.get(class).filter(|c| !c.hidden).map(|c| c.shown()).unwrap_or_default() {
                 told.topology(reader, *node);
                 told.ends(reader, *node)?;
                 told.facets(reader, *node)?;

@@ -4,7 +4,10 @@ use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::lives::{Incarnation, Lives};
+use super::{
+    lives::{Incarnation, Lives},
+    seen::Seen,
+};
 use crate::{
     domain::{
         lineage::AsOf,
@@ -26,8 +29,19 @@ pub struct Class {
     pub names: SmallVec<[NodeNo; 1]>,
     pub members: SmallVec<[Incarnation; 1]>,
     pub alive: bool,
+    /// The asker may not see it.
+    pub hidden: bool,
+    /// Those of the names that the asker sees; `None`: all.
+    seen: Option<Box<[NodeNo]>>,
     /// When it ended, if it is not alive and had been.
     pub deleted_at: Option<Micros>,
+}
+
+impl Class {
+    /// The names that may be shown, in no order.
+    pub fn shown(&self) -> &[NodeNo] {
+        self.seen.as_deref().unwrap_or(&self.names)
+    }
 }
 
 /// Starts of runs in `(after, until]`: their flows belong to one incarnation.
@@ -46,6 +60,7 @@ pub struct Classes<'a> {
     topology: &'a Topology,
     db: &'a Connection,
     as_of: AsOf,
+    asker: Option<&'a Seen>,
     classes: Vec<Class>,
     by_incarnation: FxHashMap<Incarnation, u32>,
     lives: FxHashMap<NodeNo, Lives>,
@@ -62,6 +77,7 @@ impl<'a> Classes<'a> {
             topology,
             db,
             as_of,
+            asker: None,
             classes: Vec::new(),
             by_incarnation: FxHashMap::default(),
             lives: FxHashMap::default(),
@@ -79,6 +95,12 @@ impl<'a> Classes<'a> {
             self.bases.clear();
             self.base_of.clear();
         }
+    }
+
+    /// As one asker sees them: which classes are hidden, and under which name the others stand.
+    pub fn seen_by(mut self, asker: Option<&'a Seen>) -> Self {
+        self.asker = asker;
+        self
     }
 
     pub fn get(&self, class: u32) -> Option<&Class> {
@@ -288,9 +310,13 @@ impl<'a> Classes<'a> {
     fn describe(&mut self, members: SmallVec<[Incarnation; 1]>) -> Result<Class, StoreError> {
         let topology = self.topology;
         let (at, size) = (self.as_of.valid_at, self.as_of.size);
-        let mut best: Option<(Micros, &str, &str, NodeNo)> = None;
+        let mut best: Option<((bool, Micros, &str, &str), NodeNo)> = None;
         let mut names: SmallVec<[NodeNo; 1]> = SmallVec::new();
         let (mut alive, mut deleted_at) = (false, None);
+        // A class is as sensitive as its most sensitive name, and shown by those of
+        // its names whose namespaces are admitted.
+        let cleared = self.asker.is_none_or(|asker| members.iter().all(|m| asker.clears(topology, m.node)));
+        let mut admitted: SmallVec<[NodeNo; 1]> = SmallVec::new();
         for m in &members {
             let fixed = topology.node(m.node).ok_or(LOST)?;
             let first;
@@ -305,14 +331,26 @@ impl<'a> Classes<'a> {
             }
             if self.meaning(m.node)? == *m {
                 names.push(m.node);
-                let key = (first, &*fixed.namespace, &*fixed.name, m.node);
-                if best.is_none_or(|b| (key.0, key.1, key.2) < (b.0, b.1, b.2)) {
-                    best = Some(key);
+                let unseen = self.asker.is_some_and(|asker| !asker.admits(topology, m.node));
+                if !unseen && self.asker.is_some() {
+                    admitted.push(m.node);
+                }
+                let key = (unseen, first, &*fixed.namespace, &*fixed.name);
+                if best.is_none_or(|(b, _)| key < b) {
+                    best = Some((key, m.node));
                 }
             }
         }
-        let representative = best.map_or_else(|| members.first().map_or(0, |m| m.node), |b| b.3);
-        Ok(Class { representative, alive: alive && !names.is_empty(), names, members, deleted_at: deleted_at.filter(|_| !alive) })
+        let representative = best.map_or_else(|| members.first().map_or(0, |m| m.node), |b| b.1);
+        Ok(Class {
+            representative,
+            alive: alive && !names.is_empty(),
+            hidden: !cleared || self.asker.is_some() && admitted.is_empty(),
+            seen: (self.asker.is_some() && admitted.len() < names.len()).then(|| admitted.into_vec().into()),
+            names,
+            members,
+            deleted_at: deleted_at.filter(|_| !alive),
+        })
     }
 
     /// The earliest event time that names the class by a name that means it.

@@ -1,7 +1,7 @@
 //! The latest runs that read or wrote a dataset.
 use rustc_hash::FxHashMap;
 
-use super::{Reader, classes::Classes, runs::run};
+use super::{Reader, runs::run};
 use crate::{
     domain::{
         catalog::RunFacts,
@@ -28,18 +28,18 @@ use crate::{
 /// The database's.
 pub fn runs_of_datasets(reader: &Reader<'_>, datasets: &[NodeId], limit: usize, as_of: AsOf) -> Result<Vec<Vec<RunFacts>>, StoreError> {
     let topology = &reader.shared.topology;
-    let mut classes = Classes::new(topology, reader.db, as_of);
+    let mut classes = reader.classes(as_of);
     let mut answers = Vec::with_capacity(datasets.len());
     for dataset in datasets {
-        let Some(no) = topology.find(*dataset, as_of.size) else {
+        let Some(no) = reader.find(*dataset, as_of.size) else {
             answers.push(Vec::new());
             continue;
         };
         let class = classes.of(no)?;
-        let names: &[NodeNo] = classes.get(class).map(|c| c.names.as_slice()).unwrap_or_default();
+        let names: &[NodeNo] = classes.get(class).filter(|c| !c.hidden).map(|c| c.shown()).unwrap_or_default();
         let mut stated: FxHashMap<PairNo, (Micros, Micros)> = FxHashMap::default();
         for f in names.iter().flat_map(|n| (0..2).flat_map(|list| topology.flows_of(*n, list))) {
-            if !f.side.is_design() && u64::from(f.recorded_from) < as_of.size {
+            if !f.side.is_design() && u64::from(f.recorded_from) < as_of.size && reader.sees_pair(f.pair) {
                 let (from, until) = stated.entry(f.pair).or_insert((FOREVER, f.valid_until));
                 (*from, *until) = ((*from).min(f.valid_from), (*until).max(f.valid_until));
             }

@@ -33,9 +33,7 @@ fn source_no(reader: &Reader<'_>) -> Result<Option<u32>, StoreError> {
 
 /// The latest versions of a definition that began by the instant, newest first.
 pub fn versions(reader: &Reader<'_>, artifact: NodeId, limit: usize, as_of: AsOf) -> Result<Vec<VersionFacts>, StoreError> {
-    let (Some(no), Some(source), Some(name)) =
-        (reader.shared.topology.find(artifact, as_of.size), source_no(reader)?, reader.facet_no(DEFINITION)?)
-    else {
+    let (Some(no), Some(source), Some(name)) = (reader.find(artifact, as_of.size), source_no(reader)?, reader.facet_no(DEFINITION)?) else {
         return Ok(Vec::new());
     };
     let rows: Vec<(VersionFacts, Option<u32>)> = reader
@@ -66,6 +64,7 @@ pub fn versions(reader: &Reader<'_>, artifact: NodeId, limit: usize, as_of: AsOf
                 // It names people: they are shown by their handles.
                 None => from_entry(reader, no, DEFINITION, facts.entry)?,
             };
+            let definition = definition.filter(|bytes| !reader.text_names_hidden(bytes));
             Ok(VersionFacts { definition, ..facts })
         })
         .collect()

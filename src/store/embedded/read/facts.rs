@@ -22,18 +22,17 @@ use crate::{
 };
 
 pub fn artifacts(reader: &Reader<'_>, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {
-    let topology = &reader.shared.topology;
-    let mut classes = Classes::new(topology, reader.db, as_of);
+    let mut classes = reader.classes(as_of);
     keys.iter()
         .map(|key| {
-            let Some(no) = topology.find(key.artifact(), as_of.size) else { return Ok(None) };
+            let Some(no) = reader.find(key.artifact(), as_of.size) else { return Ok(None) };
             match key {
-                NodeKey::Artifact(_) => artifact(reader, &mut classes, no, as_of).map(Some),
+                NodeKey::Artifact(_) => artifact(reader, &mut classes, no, as_of),
                 NodeKey::Field(id, field) => {
                     if !reader.field_is_named(no, field, as_of.size)? {
                         return Ok(None);
                     }
-                    let mut dataset = artifact(reader, &mut classes, no, as_of)?;
+                    let Some(mut dataset) = artifact(reader, &mut classes, no, as_of)? else { return Ok(None) };
                     dataset.key = NodeKey::Field(*id, field.clone());
                     dataset.kind = ArtifactKind::Field;
                     dataset.name.name = format!("{}.{field}", dataset.name.name).into();
@@ -47,22 +46,25 @@ pub fn artifacts(reader: &Reader<'_>, keys: &[NodeKey], as_of: AsOf) -> Result<V
         .collect()
 }
 
-/// The artifact that a name stands for: its class, under the representative.
-fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: AsOf) -> Result<ArtifactFacts, StoreError> {
+/// The artifact that a name stands for: its class, under the representative; `None` where it is hidden.
+fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: AsOf) -> Result<Option<ArtifactFacts>, StoreError> {
     const LOST: StoreError = StoreError::Inconsistent { place: "memory of nodes" };
     let topology = &reader.shared.topology;
     let no_class = classes.of(no)?;
     let valid_from = classes.first_named(no_class)?;
     let class = classes.get(no_class).ok_or(LOST)?;
+    if class.hidden {
+        return Ok(None);
+    }
     let fixed = topology.node(class.representative).ok_or(LOST)?;
     let mut facets = Vec::new();
     let mut owners = Vec::new();
-    for (node, f) in in_force_of(reader, &class.names, as_of)? {
+    for (node, f) in in_force_of(reader, class.shown(), as_of)? {
         facets.push(facet(reader, node, f, &mut owners)?);
     }
     facets.sort_by(|a: &FacetFacts, b| (&a.name, &a.source, a.job).cmp(&(&b.name, &b.source, b.job)));
-    let recorded_from = class.names.iter().filter_map(|n| topology.node(*n)).map(|n| n.recorded_from.into()).min();
-    Ok(ArtifactFacts {
+    let recorded_from = class.shown().iter().filter_map(|n| topology.node(*n)).map(|n| n.recorded_from.into()).min();
+    Ok(Some(ArtifactFacts {
         key: NodeKey::Artifact(fixed.id),
         kind: fixed.kind,
         name: Name { namespace: (&*fixed.namespace).into(), name: (&*fixed.name).into() },
@@ -72,7 +74,7 @@ fn artifact(reader: &Reader<'_>, classes: &mut Classes<'_>, no: NodeNo, as_of: A
         recorded_from: recorded_from.unwrap_or(EntryIndex::MAX),
         facets,
         owners,
-    })
+    }))
 }
 
 /// A facet row in force.
@@ -193,16 +195,51 @@ pub fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<Own
         Some(blob) => entries.blob(blob)?.map(Into::into),
         None => from_entry(reader, node, &name, f.by)?,
     };
+    let withheld = names_hidden(reader, &name, &f, bytes.as_deref())?;
     Ok(FacetFacts {
         name,
         source,
-        job,
+        job: job.filter(|_| !withheld),
         valid_from: f.valid_from,
         valid_until: f.valid_until,
         recorded_from: f.recorded_from,
         digest: f.digest,
-        bytes,
+        withheld,
+        bytes: bytes.filter(|_| !withheld),
     })
+}
+
+/// Facets that name nothing but what they are on, or name it as a namespace and a name.
+const PLAIN: &[&str] = &[
+    "catalog",
+    "columnLineage",
+    "dataSource",
+    "datasetType",
+    "documentation",
+    "hierarchy",
+    "jobType",
+    "lifecycleStateChange",
+    "ownership",
+    "schema",
+    "sourceCodeLocation",
+    "storage",
+    "symlinks",
+    "tags",
+    "version",
+];
+
+/// Whether a facet names something that is hidden from the asker: it was told by a
+/// job that is, its text does, or the text is free (code, messages, what nobody
+/// knows) and lies in an entry that does.
+fn names_hidden(reader: &Reader<'_>, name: &str, f: &InForce, bytes: Option<&[u8]>) -> Result<bool, StoreError> {
+    if reader.seen.is_none() {
+        return Ok(false);
+    }
+    let by_hidden = f.owner % 2 == 1 && !reader.sees_pair(f.owner / 2);
+    if by_hidden || bytes.is_some_and(|b| reader.text_names_hidden(b)) {
+        return Ok(true);
+    }
+    Ok(!PLAIN.contains(&name) && reader.names_hidden(f.by)?)
 }
 
 /// A facet that lies in its entry's `rest` (it varies by run or names people),

@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 
 use super::{
     Reader,
-    classes::Classes,
     facts::{InForce, facet},
 };
 use crate::{
@@ -39,15 +38,16 @@ pub fn facet_versions(
 ) -> Result<Vec<Vec<FacetVersion>>, StoreError> {
     let Some(facet_no) = reader.facet_no(name)? else { return Ok(vec![Vec::new(); keys.len()]) };
     let topology = &reader.shared.topology;
-    let mut classes = Classes::new(topology, reader.db, as_of);
+    let mut classes = reader.classes(as_of);
     let mut answers = Vec::with_capacity(keys.len());
     for key in keys {
-        let Some(no) = topology.find(key.artifact(), as_of.size) else {
+        let Some(no) = reader.find(key.artifact(), as_of.size) else {
             answers.push(Vec::new());
             continue;
         };
         let class = classes.of(no)?;
-        let mut names: SmallVec<[NodeNo; 2]> = classes.get(class).map(|c| c.names.iter().copied().collect()).unwrap_or_default();
+        let shown = classes.get(class).filter(|c| !c.hidden).map(|c| c.shown()).unwrap_or_default();
+        let mut names: SmallVec<[NodeNo; 2]> = shown.iter().copied().collect();
         names.sort_by_cached_key(|n| topology.node(*n).map(|n| (n.namespace.clone(), n.name.clone())));
         answers.push(of_names(reader, &names, facet_no, limit, as_of)?);
     }

@@ -63,7 +63,8 @@ pub fn page(r: &Reader<'_>, page: &EntryPage, readable: Readable) -> Result<Vec<
                 continue;
             }
         }
-        found.extend(r.entries().entry(row.get(0).map_err(backend)?, readable)?);
+        let index = row.get(0).map_err(backend)?;
+        found.extend(r.entries().entry(index, r.readable(index, readable)?)?);
     }
     if page.backwards {
         found.reverse();

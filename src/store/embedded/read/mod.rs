@@ -12,6 +12,7 @@ mod pages;
 mod redactable;
 mod runs;
 mod searched;
+mod seen;
 mod starts;
 mod walk;
 
@@ -21,6 +22,7 @@ pub use ledger_page::page as ledger_page;
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
 pub use searched::SEARCHED;
+pub use seen::Seen;
 
 use super::{entries::EntryReader, intern::Generations, schema::backend, shared::Shared};
 use crate::{
@@ -59,6 +61,8 @@ pub struct Reader<'a> {
     pub understood: &'a Understood,
     /// The size this view stands on.
     pub head: EntryIndex,
+    /// What the asker may see; `None`: everything.
+    pub seen: Option<&'a Seen>,
 }
 
 impl Reader<'_> {
@@ -71,13 +75,12 @@ impl Reader<'_> {
     }
 
     fn resolve_one(&self, r: &ArtifactRef, size: EntryIndex) -> Result<Option<NodeKey>, StoreError> {
-        let topology = &self.shared.topology;
         Ok(match r {
-            ArtifactRef::Key(NodeKey::Artifact(id)) => topology.find(*id, size).map(|_| NodeKey::Artifact(*id)),
+            ArtifactRef::Key(NodeKey::Artifact(id)) => self.find(*id, size).map(|_| NodeKey::Artifact(*id)),
             ArtifactRef::Key(NodeKey::Field(id, field)) => self.field(*id, field, size)?,
             ArtifactRef::Named(kind, name) => {
                 let id = self.secret.node_id(*kind, name);
-                topology.find(id, size).map(|_| NodeKey::Artifact(id))
+                self.find(id, size).map(|_| NodeKey::Artifact(id))
             }
             ArtifactRef::Run(run_id) => {
                 let known = self
@@ -86,7 +89,10 @@ impl Reader<'_> {
                     .and_then(|mut s| s.query_row([run_id.as_bytes()], |r| r.get::<_, Option<u64>>(0)).optional())
                     .map_err(backend)?
                     .flatten();
-                known.filter(|ix| *ix < size).map(|_| NodeKey::Artifact(self.secret.run_node_id(run_id)))
+                match known.filter(|ix| *ix < size) {
+                    Some(_) if self.sees_run(run_id)? => Some(NodeKey::Artifact(self.secret.run_node_id(run_id))),
+                    _ => None,
+                }
             }
             ArtifactRef::Field { dataset, field } => {
                 let id = self.secret.node_id(ArtifactKind::Dataset, dataset);
@@ -104,7 +110,7 @@ impl Reader<'_> {
     }
 
     fn field(&self, dataset: NodeId, field: &str, size: EntryIndex) -> Result<Option<NodeKey>, StoreError> {
-        let Some(no) = self.shared.topology.find(dataset, size) else { return Ok(None) };
+        let Some(no) = self.find(dataset, size) else { return Ok(None) };
         Ok(self.field_is_named(no, field, size)?.then(|| NodeKey::Field(dataset, field.into())))
     }
 

@@ -60,7 +60,8 @@ pub fn page(reader: &Reader<'_>, page: &ArtifactPage, as_of: AsOf) -> Result<Vec
                 continue;
             }
             let Some(k) = ArtifactKind::from_u8(*k) else { continue };
-            if page.kinds.is_empty() || page.kinds.contains(&k) {
+            let seen = reader.seen.is_none() || reader.find(NodeId(*id), as_of.size).is_some();
+            if seen && (page.kinds.is_empty() || page.kinds.contains(&k)) {
                 keys.push(NodeKey::Artifact(NodeId(*id)));
             }
         }
@@ -76,7 +77,11 @@ pub fn page(reader: &Reader<'_>, page: &ArtifactPage, as_of: AsOf) -> Result<Vec
             }
         }
         match rows.last() {
-            Some((_, k, ns, n)) if full && !ended => (namespace, name, kind) = (ns.clone(), n.clone(), *k),
+            Some((_, k, ns, n)) if full && !ended => {
+                // Of a namespace that is hidden nothing more needs to be looked at.
+                let hidden = reader.seen.is_some_and(|seen| !seen.sight.admits(ns));
+                (namespace, name, kind) = (ns.clone(), if hidden { after_prefix("") } else { n.clone() }, *k);
+            }
             _ => return Ok(found),
         }
     }

@@ -30,6 +30,9 @@ pub fn run(reader: &Reader<'_>, run_id: &str, as_of: AsOf) -> Result<Option<RunF
         )
         .and_then(|mut s| s.query_map([run_id.as_bytes()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?.collect())
         .map_err(backend)?;
+    if !rows.iter().all(|r| reader.sees_pair(r.4)) {
+        return Ok(None);
+    }
     let mut entries: Vec<EntryIndex> = Vec::new();
     let (mut inputs, mut outputs): (FxHashSet<NodeNo>, FxHashSet<NodeNo>) = Default::default();
     for (rn, first_ix, start, shapes, _) in &rows {
@@ -58,7 +61,7 @@ pub fn run(reader: &Reader<'_>, run_id: &str, as_of: AsOf) -> Result<Option<RunF
     let topology = &reader.shared.topology;
     let job = rows.first().and_then(|r| topology.pair(r.4)).and_then(|(job, _)| topology.node(job)).map(|n| n.id);
     let ids = |nos: FxHashSet<NodeNo>| {
-        let mut ids: Vec<NodeId> = nos.into_iter().filter_map(|n| topology.node(n)).map(|n| n.id).collect();
+        let mut ids: Vec<NodeId> = nos.into_iter().filter(|n| reader.sees(*n)).filter_map(|n| topology.node(n)).map(|n| n.id).collect();
         ids.sort_unstable();
         ids
     };
@@ -105,10 +108,10 @@ fn tell(reader: &Reader<'_>, facts: &mut RunFacts) -> Result<(), StoreError> {
         }
         facts.nominal_start = e.nominal_start.or(facts.nominal_start);
         facts.nominal_end = e.nominal_end.or(facts.nominal_end);
-        if let Some(p) = &e.parent {
+        if let Some(p) = e.parent.as_ref().filter(|p| !reader.hides_job(&p.job)) {
             facts.parent = Some(p.run_id.clone());
         }
-        if let Some(r) = &e.root {
+        if let Some(r) = e.root.as_ref().filter(|r| !reader.hides_job(&r.job)) {
             facts.root = Some(r.run_id.clone());
         }
     }
@@ -120,7 +123,7 @@ fn tell(reader: &Reader<'_>, facts: &mut RunFacts) -> Result<(), StoreError> {
 /// # Errors
 /// The database's.
 pub fn runs_of_job(reader: &Reader<'_>, job: NodeId, limit: usize, as_of: AsOf) -> Result<Vec<RunFacts>, StoreError> {
-    let Some(no) = reader.shared.topology.find(job, as_of.size) else { return Ok(Vec::new()) };
+    let Some(no) = reader.find(job, as_of.size) else { return Ok(Vec::new()) };
     let mut found: Vec<(i64, Vec<u8>)> = Vec::new();
     let pairs: Vec<u32> = reader
         .db

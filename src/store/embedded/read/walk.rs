@@ -96,7 +96,7 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
 /// # Errors
 /// The database's.
 pub fn count(reader: &Reader<'_>, question: &Walk) -> Result<WalkCounts, StoreError> {
-    if counting::fits(question) {
+    if reader.seen.is_none() && counting::fits(question) {
         return counting::count(reader, question);
     }
     Ok(WalkCounts::of(&found(reader, question, true)?))
@@ -108,13 +108,14 @@ fn found(reader: &Reader<'_>, question: &Walk, only_counts: bool) -> Result<Walk
     Ok(walker.answer)
 }
 
-fn walker<'a>(reader: &Reader<'a>, question: &'a Walk, only_counts: bool) -> Walker<'a> {
+fn walker<'a>(reader: &'a Reader<'a>, question: &'a Walk, only_counts: bool) -> Walker<'a> {
     let topology = &reader.shared.topology;
     Walker {
         topology,
         question,
         only_counts,
-        classes: Classes::new(topology, reader.db, question.as_of),
+        reader,
+        classes: reader.classes(question.as_of),
         starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         starts_at: FxHashSet::default(),
         shown: FxHashMap::default(),
@@ -124,10 +125,12 @@ fn walker<'a>(reader: &Reader<'a>, question: &'a Walk, only_counts: bool) -> Wal
         pruned: FxHashSet::default(),
         behind: FxHashMap::default(),
         late: false,
+        met_hidden: false,
     }
 }
 
 struct Walker<'a> {
+    reader: &'a Reader<'a>,
     topology: &'a Topology,
     question: &'a Walk,
     only_counts: bool,
@@ -147,6 +150,8 @@ struct Walker<'a> {
     behind: FxHashMap<(u32, u8), Rc<Vec<Neighbour>>>,
     /// The deadline passed.
     late: bool,
+    /// Something was met that the asker may not see.
+    met_hidden: bool,
 }
 
 impl Walker<'_> {
@@ -156,6 +161,9 @@ impl Walker<'_> {
         for start in &self.question.from {
             let Some(no) = self.topology.find_any(start.artifact()) else { continue };
             let class = self.classes.of(no)?;
+            if self.is_hidden(class) {
+                continue;
+            }
             if !level.iter().any(|l| l.0 == class) {
                 level.push((class, asked));
             }
@@ -185,13 +193,18 @@ impl Walker<'_> {
             level = next.into_iter().collect();
             level.sort_by_cached_key(|l| self.id(l.0));
         }
+        let restricted = self.met_hidden;
         if !self.only_counts {
             self.count_remaining()?;
         }
         let c = &mut self.answer.completeness;
         c.nodes_visited = u32::try_from(self.answer.nodes.len()).unwrap_or(u32::MAX);
         c.pruned_by_time = u32::try_from(self.pruned.len()).unwrap_or(u32::MAX);
+        if restricted {
+            c.reasons.push(IncompleteReason::Restricted);
+        }
         c.status = match c.reasons.first() {
+            _ if restricted => CompletenessStatus::Restricted,
             None => CompletenessStatus::Complete,
             Some(_) if self.late => CompletenessStatus::Deadline,
             Some(_) => CompletenessStatus::Truncated,
@@ -202,18 +215,51 @@ impl Walker<'_> {
     }
 
     fn id(&self, class: u32) -> NodeId {
-        self.classes.get(class).and_then(|c| self.topology.node(c.representative)).map_or(NodeId([0xff; 16]), |n| n.id)
+        let Some(c) = self.classes.get(class) else { return NodeId([0xff; 16]) };
+        let id = self.topology.node(c.representative).map_or(NodeId([0xff; 16]), |n| n.id);
+        if c.hidden { opaque(self.reader, &NodeKey::Artifact(id)) } else { id }
+    }
+
+    fn is_hidden(&self, class: u32) -> bool {
+        self.classes.get(class).is_some_and(|c| c.hidden)
     }
 
     fn is_alive(&self, class: u32) -> bool {
         self.classes.get(class).is_some_and(|c| c.alive)
     }
 
+    fn is_walkable(&self, class: u32) -> bool {
+        self.classes.get(class).is_some_and(|c| c.alive && !c.hidden)
+    }
+
+    /// Of neighbours that the asker may not see: those that are not shown are not
+    /// told of; the others are noted, and left out where that is asked for.
+    fn withhold(&mut self, found: &mut Vec<Neighbour>, least: Standing) {
+        if self.reader.seen.is_none() {
+            return;
+        }
+        let (classes, leave_out) = (&self.classes, self.question.leave_out_hidden);
+        let mut met = false;
+        found.retain(|n| {
+            let hidden = classes.get(n.class).is_some_and(|c| c.hidden);
+            met |= hidden && n.standing >= least;
+            !hidden || !leave_out && n.standing >= least
+        });
+        self.met_hidden |= met;
+    }
+
     fn show(&mut self, class: u32, depth: u32) -> Result<u32, StoreError> {
         let Some(c) = self.classes.get(class) else { return Err(StoreError::Inconsistent { place: "classes" }) };
         let Some(fixed) = self.topology.node(c.representative) else { return Err(StoreError::Inconsistent { place: "memory of nodes" }) };
         let position = u32::try_from(self.answer.nodes.len()).map_err(|_| StoreError::Inconsistent { place: "answer" })?;
+        if c.hidden {
+            self.answer.nodes.push(restricted(self.reader, &NodeKey::Artifact(fixed.id), depth));
+            self.reached.push(Reached { class, ..Reached::default() });
+            self.shown.insert(class, position);
+            return Ok(position);
+        }
         self.answer.nodes.push(WalkNode {
+            restricted: false,
             key: NodeKey::Artifact(fixed.id),
             kind: fixed.kind,
             namespace: fixed.namespace.clone(),
@@ -252,12 +298,13 @@ impl Walker<'_> {
         if self.late {
             self.cut(class, IncompleteReason::Deadline);
         }
+        let least = if self.question.include_deleted { Standing::Tombstone } else { Standing::Walkable };
+        self.withhold(&mut found, least);
         let self_loops = self.question.include_self_loops;
         for n in found.iter().filter(|n| n.standing < Standing::Walkable && (n.class != class || self_loops)) {
             let (from, to) = if n.way == DOWN { (class, n.class) } else { (n.class, class) };
             self.pruned.insert((from, to, n.kind, n.job));
         }
-        let least = if self.question.include_deleted { Standing::Tombstone } else { Standing::Walkable };
         found.retain(|n| n.standing >= least);
         // One order over all neighbours; a neighbour met in several ways counts once.
         found.sort_by_cached_key(|n| (self.id(n.class), n.class, n.kind, n.way, n.job.map(|j| self.id(j))));
@@ -287,8 +334,8 @@ impl Walker<'_> {
                 None => self.show(n.class, depth)?,
             };
             self.add_edge(position, other, n);
-            // Never walked through: what is not alive has no neighbours.
-            if self.is_alive(n.class) {
+            // Never walked through: what is not alive has no neighbours, what is hidden keeps them.
+            if self.is_walkable(n.class) {
                 let new = self.reach(other, n.way);
                 if new != 0 {
                     *next.entry(n.class).or_default() |= new;
@@ -317,7 +364,10 @@ impl Walker<'_> {
             transformations: Vec::new(),
             valid_from,
             valid_until,
-            flows: n.open.iter().map(|f| FlowVersion(f.slot.into())).collect(),
+            flows: match self.is_hidden(n.class) {
+                true => SmallVec::new(),
+                false => n.open.iter().map(|f| FlowVersion(f.slot.into())).collect(),
+            },
         });
     }
 
@@ -388,7 +438,8 @@ impl Walker<'_> {
                 if self.late {
                     continue;
                 }
-                let more = self.neighbours(class, missing)?;
+                let mut more = self.neighbours(class, missing)?;
+                self.withhold(&mut more, Standing::Walkable);
                 neighbours.extend(more.iter().filter(|n| n.standing == Standing::Walkable).map(|n| n.class));
             }
             let self_loop = neighbours.contains(&class);
@@ -411,9 +462,30 @@ struct Met {
     at: FxHashMap<(u32, FlowKind, u8), usize>,
 }
 
+/// The id of something hidden in the asker's answers.
+pub fn opaque(reader: &Reader<'_>, key: &NodeKey) -> NodeId {
+    reader.seen.map_or_else(|| key.artifact(), |seen| seen.sight.opaque(key))
+}
+
+/// A node that the asker may not see.
+pub fn restricted(reader: &Reader<'_>, key: &NodeKey, depth: u32) -> WalkNode {
+    WalkNode {
+        restricted: true,
+        key: NodeKey::Artifact(opaque(reader, key)),
+        kind: ArtifactKind::Dataset,
+        namespace: "".into(),
+        name: "".into(),
+        aliases: Vec::new(),
+        depth,
+        self_loop: false,
+        deleted_at: None,
+        remaining: 0,
+    }
+}
+
 /// The other names that mean a class.
 pub fn aliases(topology: &Topology, class: &Class) -> Vec<Name> {
-    let others = class.names.iter().filter(|n| **n != class.representative).filter_map(|n| topology.node(*n));
+    let others = class.shown().iter().filter(|n| **n != class.representative).filter_map(|n| topology.node(*n));
     let mut aliases: Vec<Name> = others.map(|n| Name { namespace: (&*n.namespace).into(), name: (&*n.name).into() }).collect();
     aliases.sort();
     aliases

@@ -74,6 +74,14 @@ pub enum AliasKind {
     Rename = 3,
 }
 
+const fn alias_kind(n: u8) -> AliasKind {
+    match n {
+        2 => AliasKind::Location,
+        3 => AliasKind::Rename,
+        _ => AliasKind::Symlink,
+    }
+}
+
 /// Two names joined in one stretch of time.
 #[derive(Clone, Copy, Debug)]
 pub struct AliasFact {
@@ -268,12 +276,14 @@ impl Topology {
         b.aliases.0.store(no, Ordering::Release);
         self.raise(f.a, HAS_ALIASES);
         self.raise(f.b, HAS_ALIASES);
+        self.rejoined(f.a, f.b, f.kind);
         Some(no)
     }
 
     pub fn end_alias(&self, slot: u32, by: EntryIndex) {
         if let Some(s) = self.aliases.get(slot) {
             s.recorded_until.store(position(by), Ordering::Release);
+            self.rejoined(s.a.load(Ordering::Relaxed), s.b.load(Ordering::Relaxed), alias_kind(s.kind.load(Ordering::Relaxed)));
         }
     }
 
@@ -285,11 +295,7 @@ impl Topology {
             let s = (slot != NONE).then(|| self.aliases.get(slot))??;
             let (a, b) = (s.a.load(Ordering::Relaxed), s.b.load(Ordering::Relaxed));
             next = if a == node { s.next_of_a.load(Ordering::Relaxed) } else { s.next_of_b.load(Ordering::Relaxed) };
-            let kind = match s.kind.load(Ordering::Relaxed) {
-                2 => AliasKind::Location,
-                3 => AliasKind::Rename,
-                _ => AliasKind::Symlink,
-            };
+            let kind = alias_kind(s.kind.load(Ordering::Relaxed));
             let (valid_from, valid_until) = span(&s.valid_from, &s.valid_until);
             Some(AliasFact {
                 slot,

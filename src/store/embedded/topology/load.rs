@@ -3,14 +3,14 @@ use rusqlite::Connection;
 
 use super::{AliasFact, AliasKind, FlowFact, LifeFact, NEVER, Side, Topology, position};
 use crate::{
-    domain::{id::NodeId, kind::ArtifactKind, time::Micros},
+    domain::{id::NodeId, kind::ArtifactKind, sight::Sensitivity, time::Micros},
     store::{StoreError, embedded::schema::backend},
 };
 
 const INCONSISTENT: StoreError = StoreError::Inconsistent { place: "the projection" };
 
 impl Topology {
-    /// Reads nodes, pairs, lives, aliases and flows, in that order.
+    /// Reads nodes, pairs, lives, aliases, what is sensitive, and flows, in that order.
     ///
     /// # Errors
     /// The database's, and rows that do not fit together.
@@ -57,6 +57,10 @@ impl Topology {
                 recorded_until: until(r.get(7)?),
             };
             Ok(topology.add_alias(&fact).is_some())
+        })?;
+        each(db, "SELECT node, owner, level FROM sensitivity", |r| {
+            let (node, owner) = (r.get(0)?, r.get(1)?);
+            Ok(Sensitivity::from_u8(r.get(2)?).map(|level| topology.classify(node, owner, level)).is_some())
         })?;
         each(db, "SELECT pair, side, dataset, vf, vu, rf, ru, by FROM flow", |r| {
             let pair = r.get(0)?;

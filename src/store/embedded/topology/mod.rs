@@ -10,6 +10,7 @@ mod facts;
 mod load;
 mod marks;
 mod names;
+mod sensitivity;
 
 use std::sync::{
     Arc, OnceLock,
@@ -53,6 +54,8 @@ pub struct NodeFixed {
     pub id: NodeId,
     pub kind: ArtifactKind,
     pub namespace: Arc<str>,
+    /// The number of the namespace, dense from 0.
+    pub namespace_no: u32,
     pub name: Arc<str>,
     /// The entry that first named it.
     pub recorded_from: u32,
@@ -65,6 +68,8 @@ struct NodeSlot {
     lives: AtomicHead,
     aliases: AtomicHead,
     flags: AtomicU8,
+    /// How sensitive the name is, with all that are joined with it.
+    sensitivity: AtomicU8,
     /// How many flow facts hang on the node: only to size buffers.
     degree: AtomicU32,
 }
@@ -132,12 +137,14 @@ pub struct Topology {
     aliases: Arena<AliasSlot>,
     alias_count: AtomicU32,
     by_id: RwLock<HashMap<NodeId, NodeNo, FxBuildHasher>>,
-    namespaces: RwLock<HashMap<Arc<str>, (), hashbrown::DefaultHashBuilder>>,
+    /// Namespaces by text, numbered in order of first naming.
+    namespaces: RwLock<HashMap<Arc<str>, u32, hashbrown::DefaultHashBuilder>>,
     /// Of each (job, source): the two, by number.
     pairs: RwLock<Vec<(NodeNo, SourceNo)>>,
     marked: Mutex<changes::Marked>,
     /// Of those who copy the graph.
     attended: Mutex<Vec<Arc<Marks>>>,
+    classified: Mutex<sensitivity::Classified>,
 }
 
 impl Topology {
@@ -156,12 +163,18 @@ impl Topology {
             pairs: RwLock::new(Vec::new()),
             marked: Mutex::default(),
             attended: Mutex::default(),
+            classified: Mutex::default(),
         }
     }
 
     /// Nodes ever named (also by entries not yet visible to a reader).
     pub fn node_count(&self) -> u32 {
         self.node_count.load(Ordering::Acquire)
+    }
+
+    /// Namespaces ever named.
+    pub fn namespace_count(&self) -> usize {
+        self.namespaces.read().len()
     }
 
     /// Flow facts ever recorded.

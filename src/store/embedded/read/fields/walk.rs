@@ -21,7 +21,7 @@ use crate::{
                 Reader,
                 classes::{Bounds, Classes},
                 starts::{Said, Starts},
-                walk::{DOWN, UP, aliases, span_around, ways},
+                walk::{DOWN, UP, aliases, opaque, restricted, span_around, ways},
             },
             topology::{FlowFact, NodeNo, PairNo},
         },
@@ -67,13 +67,14 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
     let mut walker = Walker {
         reader,
         question,
-        classes: Classes::new(&reader.shared.topology, reader.db, question.as_of),
+        classes: reader.classes(question.as_of),
         starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         known: Known::default(),
         shown: FxHashMap::default(),
         answer: WalkAnswer::default(),
         reached: Vec::new(),
         edges: FxHashMap::default(),
+        met_hidden: false,
     };
     walker.run()?;
     Ok(walker.answer)
@@ -90,6 +91,8 @@ struct Walker<'a> {
     /// By position in the answer.
     reached: Vec<Reached>,
     edges: FxHashMap<(u32, u32, NodeNo), u32>,
+    /// Something was met that the asker may not see.
+    met_hidden: bool,
 }
 
 /// Two incarnations between which something was told, and the output's class.
@@ -142,10 +145,15 @@ impl Walker<'_> {
             level = next.into_iter().collect();
             level.sort_by_cached_key(|(f, _)| self.key(f));
         }
+        let restricted = self.met_hidden;
         self.count_remaining(late)?;
         let c = &mut self.answer.completeness;
         c.nodes_visited = u32::try_from(self.answer.nodes.len()).unwrap_or(u32::MAX);
+        if restricted {
+            c.reasons.push(IncompleteReason::Restricted);
+        }
         c.status = match c.reasons.first() {
+            _ if restricted => CompletenessStatus::Restricted,
             None => CompletenessStatus::Complete,
             Some(_) if late => CompletenessStatus::Deadline,
             Some(_) => CompletenessStatus::Truncated,
@@ -161,6 +169,9 @@ impl Walker<'_> {
         for key in &self.question.from {
             let Some(no) = self.reader.shared.topology.find_any(key.artifact()) else { continue };
             let class = self.classes.of(no)?;
+            if self.is_hidden(class) {
+                continue;
+            }
             match key {
                 NodeKey::Field(_, field) => starts.push((class, field.clone())),
                 NodeKey::Artifact(_) => {
@@ -248,9 +259,29 @@ impl Walker<'_> {
     }
 
     fn key(&self, f: &Field) -> (NodeId, Arc<str>) {
-        let id =
-            self.classes.get(f.0).and_then(|c| self.reader.shared.topology.node(c.representative)).map_or(NodeId([0xff; 16]), |n| n.id);
-        (id, f.1.clone())
+        let Some(c) = self.classes.get(f.0) else { return (NodeId([0xff; 16]), f.1.clone()) };
+        let id = self.reader.shared.topology.node(c.representative).map_or(NodeId([0xff; 16]), |n| n.id);
+        if c.hidden { (opaque(self.reader, &NodeKey::Field(id, f.1.clone())), "".into()) } else { (id, f.1.clone()) }
+    }
+
+    fn is_hidden(&self, class: u32) -> bool {
+        self.classes.get(class).is_some_and(|c| c.hidden)
+    }
+
+    /// As for artifacts: who may not be seen and is not shown is not told of.
+    fn withhold(&mut self, found: &mut Vec<Neighbour>, include_deleted: bool) {
+        if self.reader.seen.is_none() {
+            return;
+        }
+        let (classes, leave_out) = (&self.classes, self.question.leave_out_hidden);
+        let mut met = false;
+        found.retain(|n| {
+            let hidden = classes.get(n.field.0).is_some_and(|c| c.hidden);
+            let shown = n.alive || include_deleted;
+            met |= hidden && shown;
+            !hidden || !leave_out && shown
+        });
+        self.met_hidden |= met;
     }
 
     fn sort(&self, fields: &mut [Field]) {
@@ -263,7 +294,14 @@ impl Walker<'_> {
         let Some(fixed) = topology.node(c.representative) else { return Err(StoreError::Inconsistent { place: "memory of nodes" }) };
         let of = |dataset: &str| format!("{dataset}.{}", f.1);
         let position = u32::try_from(self.answer.nodes.len()).map_err(|_| StoreError::Inconsistent { place: "answer" })?;
+        if c.hidden {
+            self.answer.nodes.push(restricted(self.reader, &NodeKey::Field(fixed.id, f.1.clone()), depth));
+            self.reached.push(Reached { field: f.clone(), ways: 0, expanded: 0, neighbours: Vec::new() });
+            self.shown.insert(f.clone(), position);
+            return Ok(position);
+        }
         self.answer.nodes.push(WalkNode {
+            restricted: false,
             key: NodeKey::Field(fixed.id, f.1.clone()),
             kind: ArtifactKind::Field,
             namespace: fixed.namespace.clone(),
@@ -303,6 +341,7 @@ impl Walker<'_> {
     fn expand(&mut self, f: &Field, ways: u8, depth: u32, next: &mut FxHashMap<Field, u8>) -> Result<(), StoreError> {
         let Some(here) = self.shown.get(f).copied() else { return Ok(()) };
         let mut found = self.collect(f, ways)?;
+        self.withhold(&mut found, self.question.include_deleted);
         self.answer.completeness.pruned_by_time += u32::try_from(found.iter().filter(|n| !n.alive).count()).unwrap_or(u32::MAX);
         found.retain(|n| n.alive || self.question.include_deleted);
         found.sort_by_cached_key(|n| (self.key(&n.field), n.way, n.job));
@@ -332,7 +371,7 @@ impl Walker<'_> {
                 }
                 None => self.show(&n.field, depth)?,
             };
-            if n.alive {
+            if n.alive && !self.is_hidden(n.field.0) {
                 let new = self.reach(there, n.way);
                 if new != 0 {
                     *next.entry(n.field.clone()).or_default() |= new;
@@ -360,15 +399,17 @@ impl Walker<'_> {
         let [Some(near), Some(far)] = fields else { return Ok(()) };
         let edge = if n.way == DOWN { Edge { from: &near, to: &far, job: n.job } } else { Edge { from: &far, to: &near, job: n.job } };
         let (valid_from, valid_until) = self.interval(&edge)?;
+        // Of what is hidden nobody is told who says so, and what was done to it.
+        let hidden = self.is_hidden(n.field.0);
         self.answer.edges.push(WalkEdge {
             from,
             to,
             kind: FlowKind::WasDerivedFrom,
             job: self.reader.shared.topology.node(n.job).map(|j| j.id),
-            transformations: n.transformations,
+            transformations: if hidden { Vec::new() } else { n.transformations },
             valid_from,
             valid_until,
-            flows: n.flows.iter().map(|f| FlowVersion(f.slot.into())).collect(),
+            flows: n.flows.iter().filter(|_| !hidden).map(|f| FlowVersion(f.slot.into())).collect(),
         });
         self.answer.completeness.edges_visited += 1;
         Ok(())
@@ -444,6 +485,11 @@ impl Walker<'_> {
         })?;
         let Some(job) = open.first().map(|f| f.job) else { return Ok(()) };
         let alive = self.live(&field)?;
+        // A job that is hidden is not passed through.
+        if !self.reader.sees(job) {
+            self.met_hidden |= alive || self.question.include_deleted;
+            return Ok(());
+        }
         match found.iter_mut().find(|n| n.field == field && n.way == way && n.job == job) {
             Some(n) => {
                 for flow in open {
@@ -528,9 +574,14 @@ impl Walker<'_> {
             let (field, ways, expanded) = (r.field.clone(), r.ways, r.expanded);
             let mut neighbours = std::mem::take(&mut r.neighbours);
             // Also of a node that was reached in no way its self-loop is told.
-            let missing = if expanded == 0 && ways == 0 { UP } else { ways & !expanded };
+            let missing = match (expanded, ways) {
+                (0, 0) if self.is_hidden(field.0) => 0,
+                (0, 0) => UP,
+                _ => ways & !expanded,
+            };
             if missing != 0 && !late {
-                let more = self.collect(&field, missing)?;
+                let mut more = self.collect(&field, missing)?;
+                self.withhold(&mut more, false);
                 neighbours.extend(more.into_iter().filter(|n| n.alive && (ways != 0 || n.field == field)).map(|n| n.field));
             }
             let self_loop = neighbours.contains(&field);

@@ -39,7 +39,10 @@ impl Walker<'_> {
         let (mut shown, mut joins) = (Vec::new(), 0);
         for way in [UP, DOWN].into_iter().filter(|way| ways & way != 0) {
             for near in self.collect(class, way)? {
-                if self.is_alive(near.class) {
+                if self.is_hidden(near.class) {
+                    // Never passed through.
+                    self.met_hidden |= near.standing == Standing::Walkable;
+                } else if self.is_alive(near.class) {
                     let behind = self.behind(near.class, way)?;
                     for far in behind.iter() {
                         joins += 1;
