@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     project::{Digests, plan_of},
+    redaction::{REST, of_part},
     schema::backend,
     shared::Shared,
 };
@@ -64,11 +65,6 @@ pub struct EntryRow {
     pub parts: Vec<(PartClass, u32, Option<Vec<u8>>)>,
 }
 
-/// Sealed bytes, unless they were overwritten.
-fn still_there(sealed: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    sealed.filter(|s| !codec::is_overwritten(s))
-}
-
 /// An entry's row with the parts that lie beside it.
 ///
 /// # Errors
@@ -80,9 +76,9 @@ pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>,
         )
         .and_then(|mut s| {
             s.query_row([index], |r| {
-                let mut parts = vec![(PartClass::Core, r.get(9)?, still_there(r.get(11)?))];
+                let mut parts = vec![(PartClass::Core, r.get(9)?, r.get(11)?)];
                 if let Some(key) = r.get(10)? {
-                    parts.push((PartClass::Rest, key, still_there(r.get(12)?)));
+                    parts.push((PartClass::Rest, key, r.get(12)?));
                 }
                 Ok(EntryRow {
                     index,
@@ -103,12 +99,19 @@ pub fn entry_row(db: &Connection, index: EntryIndex) -> Result<Option<EntryRow>,
         })
         .map_err(backend)?;
     let Some(mut row) = row else { return Ok(None) };
+    // Overwritten on purpose only where an entry says so.
+    if let Some((PartClass::Rest, _, sealed)) = row.parts.get_mut(REST)
+        && sealed.as_ref().is_some_and(|s| codec::is_overwritten(s))
+        && of_part(db, index, REST)?.is_some()
+    {
+        *sealed = None;
+    }
     if row.commitments.len() > row.parts.len() {
         let mut s = db.prepare_cached("SELECT class, key, sealed FROM part WHERE k >= ?1 AND k < ?2 ORDER BY k").map_err(backend)?;
         let mut rows = s.query((part_key(index, 0), part_key(index + 1, 0))).map_err(backend)?;
         while let Some(r) = rows.next().map_err(backend)? {
             let class = PartClass::from_u8(r.get(0).map_err(backend)?).ok_or(INCONSISTENT)?;
-            row.parts.push((class, r.get(1).map_err(backend)?, still_there(r.get(2).map_err(backend)?)));
+            row.parts.push((class, r.get(1).map_err(backend)?, r.get(2).map_err(backend)?));
         }
     }
     if row.commitments.len() == row.parts.len() { Ok(Some(row)) } else { Err(INCONSISTENT) }
@@ -159,6 +162,7 @@ impl EntryReader<'_> {
         if of_rest {
             digest = codec::rest_of_shape(&digest);
         }
+        let sealed = sealed.filter(|s| !(of_rest && codec::is_overwritten(s)));
         self.unseal_blob(&digest, key, sealed)
     }
 
@@ -167,6 +171,9 @@ impl EntryReader<'_> {
     /// # Errors
     /// The database's; bytes that do not open.
     pub fn blob(&self, blob: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.shared.intern.is_redacted_blob(blob) {
+            return Ok(None);
+        }
         let row: Option<(Digest, u32, Option<Vec<u8>>)> = self
             .db
             .prepare_cached("SELECT digest, key, sealed FROM blob WHERE id = ?1")
@@ -177,7 +184,7 @@ impl EntryReader<'_> {
     }
 
     fn unseal_blob(&self, digest: &Digest, key: u32, sealed: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(sealed) = sealed.filter(|s| !codec::is_overwritten(s)) else { return Ok(None) };
+        let Some(sealed) = sealed else { return Ok(None) };
         let Some(key) = self.vault.key(KeyId(key)).map_err(vault)? else { return Ok(None) };
         let bytes = envelope::open_blob(&key, digest, &sealed).map_err(vault)?;
         Ok(codec::decode(&bytes, None))
@@ -194,7 +201,7 @@ impl EntryReader<'_> {
             let state = if readable.class(*class) {
                 match self.open(&row, number)? {
                     Some((salt, bytes)) => PartState::Open { salt, bytes: bytes.into() },
-                    None => PartState::Destroyed { by: super::redaction::of_part(self.db, index, number)? },
+                    None => PartState::Destroyed { by: of_part(self.db, index, number)? },
                 }
             } else {
                 PartState::Forbidden

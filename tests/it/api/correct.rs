@@ -233,6 +233,13 @@ fn a_redacted_part_is_gone_whole_and_the_graph_stays() {
     assert_eq!(report.checked.destroyed, 2 + 2 + 1, "two parts, two facets, a shape");
     assert!(rebuild(folder.path()).unwrap().differences.is_empty());
     passes(folder.path());
+    // Overwritten without an entry that says so is damage.
+    let damaged = folder.copy();
+    damaged.change(&format!("UPDATE entry SET rest = zeroblob(length(rest)) WHERE ix = {again}"));
+    assert!(crate::verify::verify(damaged.path()).first_fault.is_some());
+    let damaged = folder.copy();
+    damaged.change(&format!("UPDATE shape SET rest = zeroblob(length(rest)) WHERE id = (SELECT shape FROM entry WHERE ix = {again})"));
+    assert!(crate::verify::verify(damaged.path()).first_fault.is_some());
     // A row that is put back, or that nobody destroyed, is noticed.
     folder.change(&format!("DELETE FROM redacted_part WHERE k = {} * 8192 + 1", told.first));
     assert!(crate::verify::verify(folder.path()).first_fault.is_some());

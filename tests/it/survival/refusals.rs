@@ -66,6 +66,13 @@ fn a_folder_of_a_newer_version_is_refused() {
 }
 
 #[test]
+fn a_folder_of_a_build_before_the_first_release_is_refused() {
+    let folder = folder(1);
+    rusqlite::Connection::open(folder.path().join("main.db")).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    says(&refusal(folder.path(), &small()), &["schema version 1", "this program needs 2", "send the events again"]);
+}
+
+#[test]
 fn a_file_of_another_program_is_refused_and_left_as_it_is() {
     for file in ["main.db", "vault.db"] {
         for foreign in [text, database] {

@@ -22,6 +22,10 @@ use crate::{
 /// How many bytes of interned content are kept at hand by one reader.
 const KEPT_BYTES_MAX: usize = 32 << 20;
 
+/// The sealed bytes of a facet; none where an entry says that it was redacted and they are overwritten.
+const UNREDACTED: &str = "CASE WHEN sealed = zeroblob(length(sealed)) AND EXISTS (SELECT 1 FROM redacted_blob r WHERE r.blob = id) \
+                          THEN NULL ELSE sealed END";
+
 /// Opens parts and interned content through one connection.
 pub struct Interned<'a> {
     db: &'a Connection,
@@ -83,6 +87,10 @@ impl<'a> Interned<'a> {
                 format!("its shape {shape} is not stored, so its {} cannot be unpacked", class.word()),
             ));
         };
+        if of_rest && found.2.as_ref().is_some_and(|s| codec::is_overwritten(s)) {
+            let problem = format!("is there, but the share of shape {shape} that it is packed against was overwritten");
+            return Err(Finding::part(Check::Blob, row.index, 1, class, problem));
+        }
         let prefix = open_sealed(self.vault, &format!("shape {shape}"), &share(found, of_rest))?.map(Arc::new);
         self.keep(prefix.as_ref().map_or(0, |p| p.len()));
         self.prefixes.insert((shape, of_rest), prefix.clone());
@@ -110,7 +118,7 @@ impl Blobs for Interned<'_> {
         };
         let row = self
             .db
-            .prepare_cached("SELECT digest, key, sealed FROM blob WHERE id = ?1")
+            .prepare_cached(&format!("SELECT digest, key, {UNREDACTED} FROM blob WHERE id = ?1"))
             .and_then(|mut s| s.query_row([id], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))))
             .map_err(unreadable)?;
         let bytes = unseal(self.vault, &format!("blob {id}"), &row)?;
@@ -124,13 +132,14 @@ impl Blobs for Interned<'_> {
 /// there are, and how many are gone on purpose.
 pub fn check_all(db: &Connection, vault: &Vault) -> Result<(u64, u64), Finding> {
     let (mut all, mut destroyed) = (0, 0);
-    for (table, columns) in [("blob", "id, digest, key, sealed, NULL"), ("shape", "id, digest, key, sealed, rest")] {
-        let mut s = db.prepare(&format!("SELECT {columns} FROM {table} ORDER BY id")).map_err(unreadable)?;
+    for (table, columns) in [("blob", UNREDACTED), ("shape", "sealed, rest")] {
+        let mut s = db.prepare(&format!("SELECT id, digest, key, {columns} FROM {table} ORDER BY id")).map_err(unreadable)?;
         let mut rows = s.query([]).map_err(unreadable)?;
         while let Some(r) = rows.next().map_err(unreadable)? {
             let id: i64 = r.get(0).map_err(unreadable)?;
             let place = format!("{table} {id}");
-            let row = (|| Ok(((r.get(1)?, r.get(2)?, r.get(3)?), r.get(4)?)))();
+            let of_rest = |r: &rusqlite::Row<'_>| if table == "shape" { r.get(4) } else { Ok(None) };
+            let row = (|| Ok(((r.get(1)?, r.get(2)?, r.get(3)?), of_rest(r)?)))();
             let (row, rest): (Sealed, Option<Vec<u8>>) =
                 row.map_err(|e: rusqlite::Error| Finding::new(Check::Blob, &*place, format!("its row cannot be read: {e}")))?;
             all += 1;
@@ -150,7 +159,8 @@ type Sealed = (Digest, u32, Option<Vec<u8>>);
 /// Both shares of a shape open and together have its digest; false where one of
 /// them is gone on purpose.
 fn whole_shape(vault: &Vault, place: &str, row: Sealed, rest: Option<Vec<u8>>) -> Result<bool, Finding> {
-    let of_rest = share((row.0, row.1, rest), true);
+    // An entry that still needs an overwritten share is told by its part.
+    let of_rest = share((row.0, row.1, rest.filter(|s| !codec::is_overwritten(s))), true);
     let (Some(core), Some(rest)) = (open_sealed(vault, place, &row)?, open_sealed(vault, place, &of_rest)?) else { return Ok(false) };
     let found: Digest = Sha256::new().chain_update(core).chain_update(rest).finalize().into();
     if found == row.0 { Ok(true) } else { Err(Finding::new(Check::Blob, place, "its bytes do not have its digest")) }
@@ -170,7 +180,7 @@ fn unseal(vault: &Vault, place: &str, row: &Sealed) -> Result<Option<Vec<u8>>, F
 
 /// Opens interned content; `None` where it is gone on purpose.
 fn open_sealed(vault: &Vault, place: &str, (digest, key, sealed): &Sealed) -> Result<Option<Vec<u8>>, Finding> {
-    let Some(sealed) = sealed.as_ref().filter(|s| !codec::is_overwritten(s)) else { return Ok(None) };
+    let Some(sealed) = sealed else { return Ok(None) };
     let Some(data_key) = key_of(vault, *key, || place.to_owned())? else { return Ok(None) };
     let wrong = |problem: String| Finding::new(Check::Blob, place, problem);
     let packed = envelope::open_blob(&data_key, digest, sealed)

@@ -222,9 +222,9 @@ impl Examined for Examiner {
     fn stray_duplicate(&self) -> Result<Option<i64>, Finding> {
         self.with(|db| {
             db.query_row(
-                "SELECT ix FROM (SELECT ix, count(*) AS n FROM dup GROUP BY ix) d \
-                 WHERE n > 1 OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.ix = d.ix) LIMIT 1",
-                [],
+                "SELECT ix FROM (SELECT ix, count(*) AS n, max(ms) AS ms FROM dup GROUP BY ix) d \
+                 WHERE n > 1 OR NOT EXISTS (SELECT 1 FROM entry e WHERE e.ix = d.ix AND (e.shape IS NOT NULL OR d.ms = ?1)) LIMIT 1",
+                [DuplicateKey::of_retry(&[0; 32]).millis],
                 |r| r.get(0),
             )
             .optional()
