@@ -1,5 +1,5 @@
-//! `docs/complaints.md` names tests beside its answers: each of them exists, so that the
-//! table cannot promise what nothing holds it to.
+//! Pages that name tests beside what they claim: each of those exists, so that no claim
+//! outlives what holds it.
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// The names of all functions in a folder's sources.
@@ -16,12 +16,33 @@ fn functions(folder: &Path, into: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn every_test_that_an_answer_names_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// All functions of the tests and the sources.
+fn all(root: &Path) -> BTreeSet<String> {
     let mut there = BTreeSet::new();
     functions(&root.join("tests"), &mut there);
     functions(&root.join("src"), &mut there);
+    there
+}
+
+#[test]
+fn every_test_that_the_page_for_clients_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let there = all(root);
+    let page = fs::read_to_string(root.join("docs/graphql.md")).unwrap();
+    let is_name =
+        |word: &&str| word.matches('_').count() > 2 && word.bytes().all(|b| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit());
+    let mut named = 0;
+    for name in page.split('`').skip(1).step_by(2).filter(is_name) {
+        named += 1;
+        assert!(there.contains(name), "`{name}` is named in docs/graphql.md and is no test");
+    }
+    assert!(named > 30, "{named} tests");
+}
+
+#[test]
+fn every_test_that_an_answer_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let there = all(root);
     let page = fs::read_to_string(root.join("docs/complaints.md")).unwrap();
     let (mut rows, mut named) = (0, 0);
     for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("](https://")) {
