@@ -3,6 +3,7 @@ mod api;
 mod architecture;
 mod bad_input;
 mod cli;
+mod complaints;
 mod config;
 mod contracts;
 mod demo;

@@ -5,6 +5,7 @@ mod connections;
 mod documents;
 mod events;
 mod limits;
+mod neighbours;
 mod scopes;
 mod urls;
 

@@ -144,11 +144,15 @@ pub fn runs_of_job(reader: &Reader<'_>, job: NodeId, limit: usize, as_of: AsOf) 
         found.extend(rows);
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
-    found.dedup_by(|a, b| a.1 == b.1);
+    // Several sources may report a run, each from another time on.
+    let mut seen = FxHashSet::default();
+    found.retain(|(_, rid)| seen.insert(rid.clone()));
     let mut runs = Vec::new();
     for (_, rid) in found.into_iter().take(limit) {
         let rid = String::from_utf8(rid).map_err(|_| StoreError::Inconsistent { place: "run.rid" })?;
         runs.extend(run(reader, &rid, as_of)?);
     }
+    // The rows are in the order of what is known today.
+    runs.sort_by(|a, b| (b.started_at, &b.run_id).cmp(&(a.started_at, &a.run_id)));
     Ok(runs)
 }
