@@ -17,6 +17,7 @@ mod overload;
 mod packaging;
 mod python_cryptography;
 mod refusals;
+mod rights;
 mod scripted_server;
 mod shared_data;
 mod socket;

@@ -310,7 +310,9 @@ impl<'a> Classes<'a> {
     fn describe(&mut self, members: SmallVec<[Incarnation; 1]>) -> Result<Class, StoreError> {
         let topology = self.topology;
         let (at, size) = (self.as_of.valid_at, self.as_of.size);
-        let mut best: Option<((bool, Micros, &str, &str), NodeNo)> = None;
+        // Not admitted, first named, bytes.
+        type Order<'n> = (bool, Micros, &'n str, &'n str);
+        let mut best: Option<(Order<'_>, NodeNo)> = None;
         let mut names: SmallVec<[NodeNo; 1]> = SmallVec::new();
         let (mut alive, mut deleted_at) = (false, None);
         // A class is as sensitive as its most sensitive name, and shown by those of
