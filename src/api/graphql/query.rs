@@ -199,7 +199,7 @@ impl Query {
         Ok(LineageAnswer { answered: Arc::new(Answered { walk, as_of, root }), plan: Plan::of(&[ctx.field()]) })
     }
 
-    /// How much lies around some nodes, without the nodes: for each way what `lineage` would show with the same options. Artifacts are all counted, however many, since `maxNodes` and `perNodeLimit` bound what is shown; they bound counts of columns and with `collapse` alone. Without options one hop each way.
+    /// How much lies around some nodes, without the nodes: for each way what `lineage` would show with the same options. Artifacts are all counted, however many, since `maxNodes` and `perNodeLimit` bound what is shown; they bound counts of columns, with `collapse`, and of who may not see everything. Without options one hop each way.
     #[graphql(complexity = "100 + child_complexity")]
     async fn lineage_counts(
         &self,

@@ -10,13 +10,13 @@ use crate::{
     domain::{counts::WalkCounts, lineage::AsOf},
 };
 
-/// How much lies around some nodes at one instant, each way by itself: what `lineage` would show that way with the same options, the starts apart, and without its caps where artifacts are counted without `collapse`.
+/// How much lies around some nodes at one instant, each way by itself: what `lineage` would show that way with the same options, the starts apart, and without its caps where artifacts are counted without `collapse` for who may see everything.
 pub struct LineageCounts {
     pub counts: Counts,
     pub as_of: AsOf,
 }
 
-/// How much lies around some nodes at one instant, each way by itself: what `lineage` would show that way with the same options, the starts apart, and without its caps where artifacts are counted without `collapse`.
+/// How much lies around some nodes at one instant, each way by itself: what `lineage` would show that way with the same options, the starts apart, and without its caps where artifacts are counted without `collapse` for who may see everything.
 #[Object]
 impl LineageCounts {
     /// Where the data comes from; none where only `DOWNSTREAM` was asked for.
