@@ -1,5 +1,6 @@
 //! What readers ask. A [`View`] is one request's: one principal, one snapshot,
 //! one deadline; every answer of it is dated by the same ledger size.
+mod coverage;
 mod page;
 mod walks;
 
@@ -184,7 +185,8 @@ impl View {
 
     pub async fn entry_page(&self, page: &EntryPage) -> Result<Vec<EntryFacts>, AppError> {
         self.require(Action::ReadCore)?;
-        Ok(self.snapshot.entry_page(page, self.readable()).await?)
+        let page = EntryPage { deadline: Some(self.deadline), ..page.clone() };
+        Ok(self.snapshot.entry_page(&page, self.readable()).await?)
     }
 
     /// The received bytes of entries, for readers with operational rights.

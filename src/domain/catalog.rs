@@ -184,6 +184,14 @@ pub struct EntryPage {
     pub event_types: Vec<Box<str>>,
     /// Integrations of the tokens that sent them.
     pub integrations: Vec<Box<str>>,
+    /// Sources by label.
+    pub sources: Vec<Box<str>>,
+    /// They name one of these artifacts; a field means its dataset.
+    pub artifacts: Vec<ArtifactRef>,
+    /// Their own time is this instant or later.
+    pub time_from: Option<Micros>,
+    /// Their own time is before this instant.
+    pub time_until: Option<Micros>,
     pub actors: Vec<Handle>,
     /// Recorded at this instant or later.
     pub recorded_from: Option<Micros>,
@@ -194,4 +202,6 @@ pub struct EntryPage {
     /// The last entries of the range instead of the first; in order of index all the same.
     pub backwards: bool,
     pub limit: usize,
+    /// When to give up looking.
+    pub deadline: Option<std::time::Instant>,
 }

@@ -4,6 +4,7 @@ pub mod assertion;
 pub mod canonical_json;
 pub mod catalog;
 pub mod counts;
+pub mod coverage;
 pub mod declared;
 pub mod difference;
 pub mod entry;

@@ -18,6 +18,7 @@ use crate::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, DeclaredFlows, EntryFacts, EntryPage, RunFacts, VersionFacts},
         counts::WalkCounts,
+        coverage::SourceCoverage,
         entry::part::PartClass,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
@@ -26,6 +27,7 @@ use crate::{
         redaction::{Redactable, RedactionQuestion},
         search::Searchable,
         sight::Sight,
+        source::Source,
         time::Micros,
     },
     ledger::Hash,
@@ -196,6 +198,15 @@ pub trait Snapshot: Send + Sync {
     async fn walk_counts(&self, walks: Vec<Walk>) -> Result<Vec<WalkCounts>, StoreError>;
     /// The claims behind edges, as a ledger of `size` entries knows them.
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError>;
+
+    /// How many artifacts the filter of a page lets through, of those that the asker sees.
+    async fn artifact_count(&self, page: &ArtifactPage, as_of: AsOf) -> Result<u64, StoreError>;
+    /// How many entries the filter of a page lets through, wherever the page begins.
+    async fn entry_count(&self, page: &EntryPage) -> Result<u64, StoreError>;
+    /// How well sources cover what they speak of: those behind flows, and those that speak of namespaces, in order of source.
+    async fn coverage(&self, flows: &[FlowVersion], namespaces: &[Box<str>], as_of: AsOf) -> Result<Vec<SourceCoverage>, StoreError>;
+    /// A page of all sources heard by the instant that speak of a namespace which the asker sees, in order of source.
+    async fn source_page(&self, after: Option<Source>, limit: usize, as_of: AsOf) -> Result<Vec<SourceCoverage>, StoreError>;
 
     /// Entries with their parts; what the caller may not read is `Forbidden`.
     async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError>;

@@ -6,6 +6,7 @@ mod cli;
 mod complaints;
 mod config;
 mod contracts;
+mod coverage;
 mod demo;
 mod fuzz_corpus;
 mod ledger;

@@ -13,6 +13,7 @@ use ledgerline::{
         assertion::Digest,
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, DeclaredFlows, EntryFacts, EntryPage, RunFacts, VersionFacts},
         counts::WalkCounts,
+        coverage::SourceCoverage,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
@@ -20,6 +21,7 @@ use ledgerline::{
         redaction::{Redactable, RedactionQuestion},
         search::Searchable,
         sight::Sight,
+        source::Source,
         time::Micros,
     },
     ledger::Hash,
@@ -193,6 +195,22 @@ impl Snapshot for CountingView {
         self.calls.note("flow_assertions");
         self.inner.flow_assertions(flows, size).await
     }
+    async fn artifact_count(&self, page: &ArtifactPage, as_of: AsOf) -> Result<u64, StoreError> {
+        self.calls.note("artifact_count");
+        self.inner.artifact_count(page, as_of).await
+    }
+    async fn entry_count(&self, page: &EntryPage) -> Result<u64, StoreError> {
+        self.calls.note("entry_count");
+        self.inner.entry_count(page).await
+    }
+    async fn coverage(&self, flows: &[FlowVersion], namespaces: &[Box<str>], as_of: AsOf) -> Result<Vec<SourceCoverage>, StoreError> {
+        self.calls.note("coverage");
+        self.inner.coverage(flows, namespaces, as_of).await
+    }
+    async fn source_page(&self, after: Option<Source>, limit: usize, as_of: AsOf) -> Result<Vec<SourceCoverage>, StoreError> {
+        self.calls.note("source_page");
+        self.inner.source_page(after, limit, as_of).await
+    }
     async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError> {
         self.calls.note("entries");
         self.inner.entries(indexes, readable).await
@@ -332,6 +350,29 @@ fn a_page_of_entries_with_parts_and_proofs_costs_as_many_calls_as_two() {
         let query = format!("query($n: Int!){{events(first: $n, filter: {{types: [\"openlineage.run.v1\"]}}){{nodes{{{fields}}}}}}}");
         costs_the_same(&stand, &calls, &token, &query, |data| length(&data["events"]["nodes"]));
     }
+}
+
+#[test]
+fn totals_are_counted_where_they_are_asked_for_by_one_call_whatever_the_page() {
+    let (stand, calls, token) = estate();
+    for (list, call, filter) in
+        [("artifacts", "artifact_count", "filter: {kinds: [JOB]}"), ("events", "entry_count", "filter: {types: [\"openlineage.run.v1\"]}")]
+    {
+        let nodes = format!("query($n: Int!){{{list}(first: $n, {filter}){{nodes{{id}}}}}}");
+        calls.take();
+        stand.data(&token, &nodes, json!({"n": 200}));
+        assert!(!calls.take().contains_key(call), "nobody asked for {call}");
+        let total = format!("query($n: Int!){{{list}(first: $n, {filter}){{totalCount nodes{{id}}}}}}");
+        costs_the_same(&stand, &calls, &token, &total, |data| {
+            assert_eq!(data[list]["totalCount"], 200);
+            length(&data[list]["nodes"])
+        });
+        assert_eq!(stand.data(&token, &total, json!({"n": 1}))[list]["totalCount"], 200);
+        assert_eq!(calls.take()[call], 1);
+    }
+    let query = r#"query($n: Int!){lineage(from: [{dataset: {namespace: "db", name: "d100"}}], options: {depth: 100, maxNodes: $n}){
+        nodes{id} coverage{source events silentSince lastEvent{index} rhythm{p95GapSeconds}}}}"#;
+    costs_the_same(&stand, &calls, &token, query, |data| length(&data["lineage"]["nodes"]));
 }
 
 #[test]

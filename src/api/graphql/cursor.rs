@@ -10,6 +10,7 @@ use crate::domain::{
     lineage::AsOf,
     name::{NAME_BYTES_MAX, Name},
     search::HitKey,
+    source::Source,
     time::Micros,
 };
 
@@ -29,6 +30,8 @@ pub enum Position {
     Hit([u8; 8], HitKey),
     /// After the change that this entry made.
     Change(u64),
+    /// After this source.
+    Source(Source),
     /// After the token made then, with this id.
     Token(Micros, Box<str>),
 }
@@ -65,6 +68,7 @@ impl CursorKey {
             Position::Event(_) => b'e',
             Position::Hit(..) => b's',
             Position::Change(_) => b'c',
+            Position::Source(_) => b'o',
             Position::Token(..) => b't',
         };
         bytes.extend_from_slice(&[VERSION, kind]);
@@ -78,6 +82,11 @@ impl CursorKey {
                 named(&mut bytes, &at.name, at.kind);
             }
             Position::Event(index) | Position::Change(index) => bytes.extend_from_slice(&index.to_be_bytes()),
+            Position::Source(source) => {
+                bytes.extend_from_slice(&u32::try_from(source.integration.len()).unwrap_or(u32::MAX).to_be_bytes());
+                bytes.extend_from_slice(source.integration.as_bytes());
+                bytes.extend_from_slice(source.producer.as_bytes());
+            }
             Position::Token(at, id) => {
                 bytes.extend_from_slice(&at.0.to_be_bytes());
                 bytes.extend_from_slice(id.as_bytes());
@@ -121,6 +130,11 @@ impl CursorKey {
                 let (score, rest) = rest.split_first_chunk::<4>()?;
                 let (name, kind) = read_named(rest)?;
                 Position::Hit(*search, HitKey { score: u32::from_be_bytes(*score), name, kind })
+            }
+            (VERSION, b'o') => {
+                let (length, rest) = rest.split_first_chunk::<4>()?;
+                let (integration, producer) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+                Position::Source(Source { integration: utf8(integration)?.into(), producer: utf8(producer)?.into() })
             }
             (VERSION, b'e') => Position::Event(u64::from_be_bytes(rest.try_into().ok()?)),
             (VERSION, b'c') => Position::Change(u64::from_be_bytes(rest.try_into().ok()?)),
@@ -167,6 +181,10 @@ mod tests {
                 HitKey { score, name: Name::new(ns, n), kind: ArtifactKind::from_u8(k).unwrap() }
             )),
             any::<u64>().prop_map(Position::Change),
+            (".{0,20}", ".{0,30}").prop_map(|(integration, producer)| Position::Source(Source {
+                integration: integration.into(),
+                producer: producer.into()
+            })),
             (any::<i64>(), ".{0,36}").prop_map(|(at, id)| Position::Token(Micros(at), id.into())),
         ];
         (any::<u64>(), any::<i64>(), position)

@@ -20,6 +20,7 @@ pub mod response;
 pub mod scalar;
 pub mod settings;
 pub mod subscription;
+pub mod totals;
 pub mod types;
 
 use async_graphql::{SDLExportOptions, Schema as Built, SchemaBuilder, connection::Connection};
@@ -29,18 +30,19 @@ use self::{
     mutation::Mutation,
     query::Query,
     subscription::Subscription,
-    types::{artifact::Artifact, event::LedgerEvent, search::SearchHitConnection, token::Token},
+    types::{artifact::Artifact, search::SearchHitConnection, token::Token},
 };
 
 type Schema = Built<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query, Mutation::default(), Subscription)
-        .override_output_type_description::<Connection<String, Artifact>>("A page of artifacts.")
+        .override_output_type_description::<Connection<String, Artifact, totals::ArtifactTotals>>("A page of artifacts.")
         .override_output_type_description::<Connection<String, types::change::ArtifactChange>>("A page of changes of an artifact.")
-        .override_output_type_description::<Connection<String, LedgerEvent>>("A page of entries.")
+        .override_output_type_description::<events::EventConnection>("A page of entries.")
         .override_output_type_description::<SearchHitConnection>("A page of what a search found.")
-        .override_output_type_description::<Connection<String, Token>>("A page of tokens.")
+        .override_output_type_description::<Connection<String, Token, totals::TokenTotals>>("A page of tokens.")
+        .override_output_type_description::<Connection<String, types::coverage::SourceCoverage>>("A page of sources.")
 }
 
 /// The schema as text, in an order that depends on nothing but the schema: what

@@ -10,14 +10,16 @@ use super::{
     context::{Reading, reading, request},
     cursor::{Cursor, Position},
     error::{ApiError, Result},
-    events::{self, EventFilter, Slice},
+    events::{self, EventConnection, EventFilter, Slice},
     id::GlobalId,
     input::{ArtifactKind, ArtifactRef, AsOf, PAGE_DEFAULT, PAGE_MAX, price, run_id, size},
     raw::{LineageAnswer, Plan},
     scalar::Long,
+    totals::{ArtifactTotals, TokenTotals},
     types::{
         artifact::Artifact,
         counts::LineageCounts,
+        coverage::SourceCoverage,
         event::LedgerEvent,
         ledger::Ledger,
         lineage::{Answered, LineageLevel, LineageOptions, lineage_price, root_at},
@@ -111,7 +113,7 @@ impl Query {
         #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<ArtifactFilter>,
         #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
-    ) -> Result<Connection<String, Artifact>> {
+    ) -> Result<Connection<String, Artifact, ArtifactTotals>> {
         let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
         let reading = reading(ctx).await?;
         let key = &request(ctx)?.cursor_key;
@@ -134,7 +136,7 @@ impl Query {
         let mut found = reading.view.artifact_page(&page, as_of).await?;
         let more = found.len() > first;
         found.truncate(first);
-        let mut connection = Connection::new(after.is_some(), more);
+        let mut connection = Connection::with_additional_fields(after.is_some(), more, ArtifactTotals { page, as_of });
         connection.edges.extend(found.into_iter().map(|facts| {
             let cursor = key.seal(&Cursor { as_of, position: Position::Artifact(facts.name.clone(), facts.kind) });
             Edge::new(cursor, Artifact { facts: Arc::new(facts), as_of })
@@ -155,6 +157,37 @@ impl Query {
         #[graphql(desc = "Which ones.")] filter: Option<SearchFilter>,
     ) -> Result<SearchHitConnection> {
         search(ctx, text, size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?, after, filter.unwrap_or_default()).await
+    }
+
+    /// The sources heard by an instant, in order of integration and producer, each with when it was heard: who reports, and who went silent. Of a token with a scope those that name something in its namespaces.
+    #[graphql(complexity = "5 + price(first, PAGE_DEFAULT, PAGE_MAX, 5 + child_complexity)")]
+    async fn sources(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
+        #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,
+    ) -> Result<Connection<String, SourceCoverage>> {
+        let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
+        let reading = reading(ctx).await?;
+        let key = &request(ctx)?.cursor_key;
+        let (after, as_of) = match after.map(|text| open(key, &text)).transpose()? {
+            Some(Cursor { as_of: stood_on, position: Position::Source(source) }) => {
+                (Some(source), reading.view.resolve_as_of(Some(same_instant(stood_on, as_of)?)).await?)
+            }
+            Some(_) => return Err(not_of_this_list()),
+            None => (None, reading.view.resolve_as_of(as_of.map(Into::into)).await?),
+        };
+        let begun = after.is_some();
+        let mut found = reading.view.sources(after, first + 1, as_of).await?;
+        let more = found.len() > first;
+        found.truncate(first);
+        let mut connection = Connection::new(begun, more);
+        connection.edges.extend(found.into_iter().map(|source| {
+            let cursor = key.seal(&Cursor { as_of, position: Position::Source((*source.source).clone()) });
+            Edge::new(cursor, SourceCoverage(source))
+        }));
+        Ok(connection)
     }
 
     /// A run; none for what is unknown or hidden.
@@ -196,7 +229,11 @@ impl Query {
             true => Some(root_at(ctx, as_of).await?),
             false => None,
         };
-        Ok(LineageAnswer { answered: Arc::new(Answered { walk, as_of, root }), plan: Plan::of(&[ctx.field()]) })
+        let coverage = match ctx.look_ahead().field("coverage").exists() {
+            true => reading.view.coverage(&walk, as_of).await?.into_iter().map(SourceCoverage).collect(),
+            false => Vec::new(),
+        };
+        Ok(LineageAnswer { answered: Arc::new(Answered { walk, as_of, root, coverage }), plan: Plan::of(&[ctx.field()]) })
     }
 
     /// How much lies around some nodes, without the nodes: for each way what `lineage` would show with the same options. Artifacts are all counted, however many, since `maxNodes` and `perNodeLimit` bound what is shown; they bound counts of columns, with `collapse`, and of who may not see everything. Without options one hop each way.
@@ -236,7 +273,13 @@ impl Query {
         let as_of = reading.view.resolve_as_of(as_of.map(Into::into)).await?;
         let paths = reading.view.lineage_paths((&from, &to), first, level.into(), as_of).await?;
         let (found, more, status, reasons) = (paths.found, paths.more, paths.status, paths.reasons);
-        Ok(LineagePaths { all: Arc::new(Answered { walk: paths.walk, as_of, root: None }), found, more, status, reasons })
+        Ok(LineagePaths {
+            all: Arc::new(Answered { walk: paths.walk, as_of, root: None, coverage: Vec::new() }),
+            found,
+            more,
+            status,
+            reasons,
+        })
     }
 
     /// An entry of the ledger; none for what is unknown or hidden.
@@ -255,7 +298,7 @@ impl Query {
         #[graphql(desc = "How many from the end, at most 200.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor of an earlier page.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<EventFilter>,
-    ) -> Result<Connection<String, LedgerEvent>> {
+    ) -> Result<EventConnection> {
         events::page(ctx, Slice { first, after, last, before }, filter).await
     }
 
@@ -278,7 +321,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "How many; 20 without it, at most 200.")] first: Option<i32>,
         #[graphql(desc = "After this cursor of an earlier page.")] after: Option<String>,
-    ) -> Result<Connection<String, Token>> {
+    ) -> Result<Connection<String, Token, TokenTotals>> {
         let first = size("first", first.unwrap_or(PAGE_DEFAULT), PAGE_MAX)?;
         let request = request(ctx)?;
         let after = match after.map(|text| open(&request.cursor_key, &text)).transpose()? {
@@ -289,11 +332,12 @@ impl Query {
         let mut tokens: Vec<_> =
             request.app.tokens(&request.principal).await?.into_iter().map(|t| ((t.created_at, Box::<str>::from(t.id.text())), t)).collect();
         tokens.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let totals = TokenTotals { total_count: Long(tokens.len() as u64) };
         let begun = after.is_some();
         let mut rest = tokens.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
         let as_of = Instant { valid_at: crate::domain::time::DAWN, size: request.app.ledger_size() };
         let page: Vec<_> = rest.by_ref().take(first).collect();
-        let mut connection = Connection::new(begun, rest.peek().is_some());
+        let mut connection = Connection::with_additional_fields(begun, rest.peek().is_some(), totals);
         connection.edges.extend(page.into_iter().map(|((at, id), token)| {
             Edge::new(request.cursor_key.seal(&Cursor { as_of, position: Position::Token(at, id) }), Token::from(token))
         }));

@@ -3,12 +3,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 mod anchor;
 mod arena;
+mod blocks;
 mod closure;
 mod entries;
 mod examine;
 mod intern;
 mod open;
 mod plan;
+mod postings;
 mod project;
 mod read;
 mod redaction;

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// `PRAGMA application_id`: "LDGL".
 pub const APPLICATION_ID: i32 = 0x4C44_474C;
 /// `PRAGMA user_version`: bumped with every change of the tables.
-pub const SCHEMA_VERSION: i32 = 3;
+pub const SCHEMA_VERSION: i32 = 4;
 
 const LEDGER_TABLES: &str = "
 CREATE TABLE meta(k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;
@@ -40,6 +40,15 @@ CREATE TABLE token(id BLOB PRIMARY KEY, hash BLOB NOT NULL, row TEXT NOT NULL, r
 pub const PROJECTION_TABLES: &str = "
 CREATE TABLE source(id INTEGER PRIMARY KEY, integration TEXT NOT NULL, producer TEXT NOT NULL);
 CREATE TABLE facet_name(id INTEGER PRIMARY KEY, word TEXT NOT NULL);
+-- Which sources name anything in a namespace, since which entry.
+CREATE TABLE speaker(namespace TEXT NOT NULL, source INTEGER NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(namespace, source)) WITHOUT ROWID;
+-- Which shapes name a node.
+CREATE TABLE named_by(node INTEGER NOT NULL, shape INTEGER NOT NULL, PRIMARY KEY(node, shape)) WITHOUT ROWID;
+-- Of each full block of 1,024 entries: which of them have a type, a source, an actor, a shape (see blocks.rs), and their events' first and last time.
+CREATE TABLE entry_block(block INTEGER PRIMARY KEY, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL, types BLOB NOT NULL, sources BLOB NOT NULL, actors BLOB NOT NULL, shapes BLOB NOT NULL);
+-- The events of a source by the hour of their own time, over all full blocks and in each. `ix`: of those with the time `us_max` the last.
+CREATE TABLE source_hour(source INTEGER NOT NULL, hour INTEGER NOT NULL, first_ix INTEGER NOT NULL, last_ix INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY(source, hour)) WITHOUT ROWID;
+CREATE TABLE source_block(source INTEGER NOT NULL, hour INTEGER NOT NULL, block INTEGER NOT NULL, count INTEGER NOT NULL, us_min INTEGER NOT NULL, us_max INTEGER NOT NULL, ix INTEGER NOT NULL, PRIMARY KEY(source, hour, block)) WITHOUT ROWID;
 CREATE TABLE node(no INTEGER PRIMARY KEY, id BLOB NOT NULL, kind INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, ix INTEGER NOT NULL);
 CREATE INDEX node_by_name ON node(namespace, name, kind);
 CREATE TABLE pair(no INTEGER PRIMARY KEY, job INTEGER NOT NULL, source INTEGER NOT NULL, span_max INTEGER NOT NULL);

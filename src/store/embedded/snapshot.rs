@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     entries::leaf_of_row,
-    read::{Reader, Seen, Understood, declared},
+    read::{Reader, Seen, Understood, coverage, declared, totals},
     schema::backend,
     shared::Shared,
     tree::StoredTree,
@@ -21,11 +21,13 @@ use crate::{
     domain::{
         catalog::{ArtifactFacts, ArtifactPage, ArtifactRef, DeclaredFlows, EntryFacts, EntryPage, RunFacts, VersionFacts},
         counts::WalkCounts,
+        coverage::SourceCoverage,
         history::{ArtifactChange, FacetVersion},
         id::{EntryIndex, InstallationSecret, NodeId},
         lineage::{AsOf, FlowAssertion, FlowVersion, NodeKey, Walk, WalkAnswer},
         redaction::{Redactable, RedactionQuestion},
         search::Searchable,
+        source::Source,
         time::Micros,
     },
     ledger::{Hash, TreeError, TreeReader, push_entry},
@@ -242,6 +244,25 @@ impl Snapshot for EmbeddedSnapshot {
     async fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
         let flows = flows.to_vec();
         self.ask(move |r| r.flow_assertions(&flows, size)).await
+    }
+
+    async fn artifact_count(&self, page: &ArtifactPage, as_of: AsOf) -> Result<u64, StoreError> {
+        let page = page.clone();
+        self.ask(move |r| totals::count(r, &page, as_of)).await
+    }
+
+    async fn entry_count(&self, page: &EntryPage) -> Result<u64, StoreError> {
+        let page = page.clone();
+        self.ask(move |r| super::read::entry_count(r, &page)).await
+    }
+
+    async fn coverage(&self, flows: &[FlowVersion], namespaces: &[Box<str>], as_of: AsOf) -> Result<Vec<SourceCoverage>, StoreError> {
+        let (flows, namespaces) = (flows.to_vec(), namespaces.to_vec());
+        self.ask(move |r| coverage::coverage(r, &flows, &namespaces, as_of)).await
+    }
+
+    async fn source_page(&self, after: Option<Source>, limit: usize, as_of: AsOf) -> Result<Vec<SourceCoverage>, StoreError> {
+        self.ask(move |r| coverage::page(r, after.as_ref(), limit, as_of)).await
     }
 
     async fn entries(&self, indexes: &[EntryIndex], readable: Readable) -> Result<Vec<Option<EntryFacts>>, StoreError> {

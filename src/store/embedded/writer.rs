@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    blocks::{Facts, OpenBlock},
     entries::{CoreDigests, leaf_of_row, part_key},
     project::{Projector, ShapeOf, State},
     redaction,
@@ -52,6 +53,7 @@ pub struct Writer {
     first: EntryIndex,
     last_at: Micros,
     state: State,
+    block: OpenBlock,
     event_types: HashMap<&'static str, i64>,
     people: HashMap<Handle, (u32, u64)>,
     shape_next: u32,
@@ -82,7 +84,9 @@ impl Writer {
         let next = |sql: &str| p.db.query_row(sql, [], |r| r.get::<_, u32>(0)).map_err(backend);
         let (shape_next, blob_next) =
             (next("SELECT coalesce(max(id) + 1, 1) FROM shape")?, next("SELECT coalesce(max(id) + 1, 1) FROM blob")?);
+        let block = OpenBlock::load(&p.db, p.first + p.edge.size())?;
         Ok(Self {
+            block,
             db: p.db,
             shared: p.shared,
             vault: p.vault,
@@ -177,6 +181,8 @@ impl Writer {
                 .and_then(|mut s| s.execute((part_key(ix, number), p.class as u8, p.key, &p.sealed)))
                 .map_err(backend)?;
         }
+        let actor = act.actor.as_ref().map(|h| h.0);
+        self.block.push(&self.db, ix, Facts { event_type, time: act.time, actor, source, shape })?;
         for tile in self.edge.append(hash) {
             insert_tile(&self.db, &tile).map_err(backend)?;
         }

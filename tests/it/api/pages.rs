@@ -28,10 +28,12 @@ proptest! {
         prop_assert_eq!(stand.send(&token, &run_event("COMPLETE", 1, 10, &refs, &[])).status, 201);
 
         let query = "query($n: Int!, $after: String) {artifacts(first: $n, after: $after, filter: {kinds: [DATASET]})
-            {nodes{name} pageInfo{hasNextPage endCursor}}}";
+            {totalCount nodes{name} pageInfo{hasNextPage endCursor}}}";
         let (mut seen, mut after, mut page) = (Vec::new(), Value::Null, 0_u32);
         loop {
             let data = stand.data(&token, query, json!({ "n": size, "after": after }));
+            // Of this walk, whatever was written since.
+            prop_assert_eq!(&data["artifacts"]["totalCount"], prefixed.len());
             let nodes = data["artifacts"]["nodes"].as_array().unwrap();
             seen.extend(nodes.iter().map(|n| n["name"].as_str().unwrap().to_owned()));
             // Before, between and behind what was already given.
@@ -50,4 +52,57 @@ proptest! {
         // Text sorts by its bytes, and what was written later is not of this walk.
         prop_assert_eq!(seen, prefixed);
     }
+}
+
+#[test]
+fn a_total_counts_what_the_pages_list_with_ends_renames_and_symlinks() {
+    let stand = Stand::new();
+    let token = stand.token(&[Role::Producer, Role::Reader]);
+    let facet = |value: Value| {
+        let mut facet = json!({"_producer": "https://example.org/p", "_schemaURL": "https://example.org/s"});
+        facet.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+        facet
+    };
+    for (run, minute, dataset, facets) in [
+        (1, 10, "plain", json!({})),
+        (2, 11, "linked", json!({"symlinks": facet(json!({"identifiers": [{"namespace": "hive", "name": "t", "type": "TABLE"}]}))})),
+        (3, 12, "old", json!({})),
+        (4, 13, "gone", json!({})),
+        (5, 20, "gone", json!({"lifecycleStateChange": facet(json!({"lifecycleStateChange": "DROP"}))})),
+        (
+            6,
+            21,
+            "new",
+            json!({"lifecycleStateChange": facet(json!({"lifecycleStateChange": "RENAME",
+            "previousIdentifier": {"namespace": "db", "name": "old"}}))}),
+        ),
+    ] {
+        let mut event = run_event("COMPLETE", run, minute, &[], &[dataset]);
+        event["outputs"][0]["facets"] = facets;
+        assert_eq!(stand.send(&token, &event).status, 201);
+    }
+    let size = stand.world.app.ledger_size();
+    let filters = [
+        json!({}),
+        json!({"kinds": ["JOB"]}),
+        json!({"kinds": ["DATASET"]}),
+        json!({"namespace": "db"}),
+        json!({"namespace": "db", "namePrefix": "n"}),
+        json!({"namePrefix": "g"}),
+        json!({"namespace": "nowhere"}),
+    ];
+    let query = "query($filter: ArtifactFilter, $asOf: AsOf){artifacts(first: 200, filter: $filter, asOf: $asOf){totalCount nodes{name}}}";
+    let mut most = 0;
+    for filter in &filters {
+        for minute in [0, 10, 11, 12, 13, 19, 20, 21, 40] {
+            for ledger in 1..=size {
+                let at = format!("2026-11-24T00:{minute:02}:00Z");
+                let data = stand.data(&token, query, json!({"filter": filter, "asOf": {"validAt": at, "ledgerSize": ledger}}));
+                let listed = data["artifacts"]["nodes"].as_array().unwrap().len();
+                assert_eq!(data["artifacts"]["totalCount"], listed, "{filter} at {minute} and {ledger}: {data}");
+                most = most.max(listed);
+            }
+        }
+    }
+    assert!(most >= 5, "the job, and what lives beside it: {most}");
 }

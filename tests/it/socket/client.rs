@@ -60,8 +60,13 @@ impl Client {
 
     /// The next message, or how the connection was closed.
     async fn next(&mut self) -> Result<Value, (u16, String)> {
+        // One patience for all: pings on the way do not begin it anew.
+        patiently(self.next_of_any()).await
+    }
+
+    async fn next_of_any(&mut self) -> Result<Value, (u16, String)> {
         loop {
-            match patiently(self.0.next()).await {
+            match self.0.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(Some(frame)))) => return Err((frame.code.into(), frame.reason.to_string())),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}

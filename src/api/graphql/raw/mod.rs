@@ -9,6 +9,7 @@
 //!
 //! Rights are decided before: nothing below a lineage has a guard of its own but
 //! what a plan never holds.
+mod coverage;
 mod plan;
 mod write;
 

@@ -70,6 +70,7 @@ planned! {
         "nodes" => Nodes(NodeField),
         "edges" => Edges(EdgeField),
         "completeness" => Completeness(CompletenessField),
+        "coverage" => Coverage(CoverageField),
         "asOf" => AsOf(AsOfField),
     }
 }
@@ -131,6 +132,37 @@ planned! {
         "edgesVisited" => EdgesVisited,
         "frontier" => Frontier,
         "prunedByTime" => PrunedByTime,
+    }
+}
+
+planned! {
+    /// Of `SourceCoverage`.
+    CoverageField {
+        "source" => Source,
+        "lastEvent" => LastEvent(SourceEventField),
+        "events" => Events,
+        "windowFrom" => WindowFrom,
+        "rhythm" => Rhythm(RhythmField),
+        "rhythmUnknown" => RhythmUnknown,
+        "silentSince" => SilentSince,
+    }
+}
+
+planned! {
+    /// Of `SourceEvent`.
+    SourceEventField {
+        "time" => Time,
+        "index" => Index,
+        "recordedAt" => RecordedAt,
+    }
+}
+
+planned! {
+    /// Of `SourceRhythm`.
+    RhythmField {
+        "medianGapSeconds" => Median,
+        "p95GapSeconds" => P95,
+        "expectedWithinSeconds" => ExpectedWithin,
     }
 }
 

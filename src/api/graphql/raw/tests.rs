@@ -6,14 +6,19 @@ use proptest::prelude::*;
 
 use super::{LineageAnswer, Plan};
 use crate::{
-    api::graphql::{response::push_response, types::lineage::Answered},
+    api::graphql::{
+        response::push_response,
+        types::{coverage::SourceCoverage, lineage::Answered},
+    },
     domain::{
         assertion::Transformation,
+        coverage,
         id::NodeId,
         kind::ArtifactKind,
         lineage::{AsOf, Completeness, CompletenessStatus, FlowKind, IncompleteReason, NodeKey, WalkAnswer, WalkEdge, WalkNode},
         name::Name,
-        time::{DAWN, FOREVER, Micros},
+        source::Source,
+        time::{DAWN, FOREVER, HOUR, Micros},
     },
 };
 
@@ -81,7 +86,16 @@ fn answered(nodes: usize) -> Arc<Answered> {
     };
     let walk = WalkAnswer { nodes: (0..nodes).map(node).collect(), edges: (0..nodes).map(edge).collect(), completeness };
     let as_of = AsOf { valid_at: Micros(1_764_000_000_123_456), size: u64::from(u32::MAX) + 7 };
-    Arc::new(Answered { walk, as_of, root: Some([0xA5; 32]) })
+    let coverage = (0..nodes.min(3)).map(|i| SourceCoverage(source(i))).collect();
+    Arc::new(Answered { walk, as_of, root: Some([0xA5; 32]), coverage })
+}
+
+fn source(i: usize) -> coverage::SourceCoverage {
+    let at = |hours: i64| Micros(1_764_000_000_123_456 + hours * HOUR);
+    let source = Arc::new(Source { integration: ["etl", "", "b\"c"][i % 3].into(), producer: AWKWARD.into() });
+    let last = coverage::LastEvent { time: at(-100 * i as i64), index: i as u64, recorded_at: at(1) };
+    let hours: Vec<i64> = (0..12 - 4 * i as i64).collect();
+    coverage::SourceCoverage::of(source, last, 1 << 40, &hours, at(0))
 }
 
 fn run(answered: &Arc<Answered>, raw: bool, query: &str, variables: &serde_json::Value) -> String {
@@ -123,22 +137,33 @@ const NODES: &[&str] = &[
 const EDGES: &[&str] =
     &["from", "to", "kind", "job", "validFrom", "validUntil", "__typename", "transformations{type subtype description masking __typename}"];
 const COMPLETENESS: &[&str] = &["status", "reasons", "nodesVisited", "edgesVisited", "frontier", "prunedByTime", "__typename"];
+const COVERAGE: &[&str] = &[
+    "source",
+    "lastEvent{time index recordedAt __typename}",
+    "events",
+    "windowFrom",
+    "rhythm{medianGapSeconds p95GapSeconds expectedWithinSeconds __typename}",
+    "rhythmUnknown",
+    "silentSince",
+    "__typename",
+];
 const AS_OF: &[&str] = &["validAt", "ledgerSize", "rootHash", "__typename"];
 
 #[test]
 fn every_field_is_the_same_alone_and_together() {
     let none = serde_json::json!({});
-    for (object, fields) in [("nodes", NODES), ("edges", EDGES), ("completeness", COMPLETENESS), ("asOf", AS_OF)] {
+    for (object, fields) in [("nodes", NODES), ("edges", EDGES), ("completeness", COMPLETENESS), ("coverage", COVERAGE), ("asOf", AS_OF)] {
         for field in fields {
             let text = same(&format!("{{lineage{{{object}{{{field}}}}}}}"), &none);
             assert!(!text.contains("errors"), "{text}");
         }
     }
     let all = format!(
-        "{{lineage{{__typename nodes{{{}}} edges{{{}}} completeness{{{}}} asOf{{{}}}}}}}",
+        "{{lineage{{__typename nodes{{{}}} edges{{{}}} completeness{{{}}} coverage{{{}}} asOf{{{}}}}}}}",
         NODES.join(" "),
         EDGES.join(" "),
         COMPLETENESS.join(" "),
+        COVERAGE.join(" "),
         AS_OF.join(" ")
     );
     same(&all, &none);
@@ -214,13 +239,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn any_flat_selection_is_the_same(
-        nodes in selection(NODES), edges in selection(EDGES), completeness in selection(COMPLETENESS), as_of in selection(AS_OF),
-        order in Just(["n", "e", "c", "a", "n"]).prop_shuffle(), more in selection(NODES)
+        nodes in selection(NODES), edges in selection(EDGES), completeness in selection(COMPLETENESS), as_of in selection(AS_OF), coverage in selection(COVERAGE),
+        order in Just(["n", "e", "c", "a", "n", "v"]).prop_shuffle(), more in selection(NODES)
     ) {
         let mut first = true;
         let parts: Vec<String> = order.iter().map(|part| match *part {
             "n" => { let set = if first { &nodes } else { &more }; first = false; format!("nodes{{{set}}}") }
             "e" => format!("edges{{{edges}}}"),
+            "v" => format!("coverage{{{coverage}}}"),
             "c" => format!("completeness{{{completeness}}}"),
             _ => format!("asOf{{{as_of}}}"),
         }).collect();

@@ -11,6 +11,7 @@ use super::{
         scalar::{push_instant, push_json_string},
         types::lineage::{Answered, CompletenessStatus, FlowKind, IncompleteReason, dataset_of},
     },
+    coverage,
     plan::{AsOfField, CompletenessField, EdgeField, LineageField, NameField, NodeField, Plan, TransformationField},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub fn lineage(all: &Answered, plan: &Plan<LineageField>) -> Option<String> {
             LineageField::Nodes(plan) => w.list(&all.walk.nodes, |w, (i, node)| w.node(plan, node, ids.get(i)?))?,
             LineageField::Edges(plan) => w.list(&all.walk.edges, |w, (_, edge)| w.edge(plan, edge, &ids))?,
             LineageField::Completeness(plan) => w.completeness(plan, all, &ids)?,
+            LineageField::Coverage(plan) => w.list(&all.coverage, |w, (_, source)| coverage::source(w, plan, &source.0))?,
             LineageField::AsOf(plan) => w.as_of(plan, all)?,
         }
         Some(())
@@ -75,12 +77,12 @@ impl Ids {
     }
 }
 
-struct Writer {
+pub(super) struct Writer {
     text: String,
 }
 
 impl Writer {
-    fn object<F>(&mut self, plan: &Plan<F>, mut value: impl FnMut(&mut Self, &F) -> Option<()>) -> Option<()> {
+    pub(super) fn object<F>(&mut self, plan: &Plan<F>, mut value: impl FnMut(&mut Self, &F) -> Option<()>) -> Option<()> {
         self.text.push('{');
         for (key, field) in &plan.0 {
             self.text.push_str(key);
@@ -109,7 +111,7 @@ impl Writer {
         self.text.push('"');
     }
 
-    fn string(&mut self, s: &str) {
+    pub(super) fn string(&mut self, s: &str) {
         push_json_string(&mut self.text, s);
     }
 
@@ -120,7 +122,7 @@ impl Writer {
         }
     }
 
-    fn null(&mut self) {
+    pub(super) fn null(&mut self) {
         self.text.push_str("null");
     }
 
@@ -128,18 +130,18 @@ impl Writer {
         self.text.push_str(if b { "true" } else { "false" });
     }
 
-    fn number(&mut self, n: u64) {
+    pub(super) fn number(&mut self, n: u64) {
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{n}");
     }
 
-    fn instant(&mut self, at: Micros) {
+    pub(super) fn instant(&mut self, at: Micros) {
         self.text.push('"');
         push_instant(&mut self.text, at);
         self.text.push('"');
     }
 
-    fn enumerated<E: EnumType + Copy>(&mut self, value: E) -> Option<()> {
+    pub(super) fn enumerated<E: EnumType + Copy>(&mut self, value: E) -> Option<()> {
         let word = E::items().iter().find(|item| item.value == value)?.name;
         self.word(word);
         Some(())

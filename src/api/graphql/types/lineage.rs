@@ -14,6 +14,7 @@ use super::{
     },
     Name,
     artifact::Artifact,
+    coverage::SourceCoverage,
     event::LedgerEvent,
     rollup::NamespaceLineage,
 };
@@ -152,6 +153,8 @@ pub struct Answered {
     pub as_of: AsOf,
     /// The tree's root at that size, where the document asks for it.
     pub root: Option<Hash>,
+    /// Its sources, where the document asks for them.
+    pub coverage: Vec<SourceCoverage>,
 }
 
 /// The graph around some nodes at one instant. Nodes come in order of depth and id.
@@ -179,6 +182,12 @@ impl Lineage {
     /// What was left out, and why.
     async fn completeness(&self) -> Completeness {
         Completeness(self.0.clone())
+    }
+
+    /// The sources that the answer stands on, in order of name: those behind its edges, and for nodes shown without an edge all that name something in the node's namespace. Whether each still speaks is judged at the answer's instant, by what was recorded then.
+    #[graphql(complexity = "20 + 10 * child_complexity")]
+    async fn coverage(&self) -> &[SourceCoverage] {
+        &self.0.coverage
     }
 
     /// The instant that the answer is about.

@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod change;
 pub mod counts;
+pub mod coverage;
 pub mod event;
 pub mod facets;
 pub mod history;

@@ -16,6 +16,7 @@ use crate::{
     store::{
         Head, PublishedCheckpoint,
         embedded::{
+            blocks,
             closure::Copies,
             entries::{CoreDigests, entry_row},
             intern::Intern,
@@ -199,6 +200,12 @@ impl Replay for Replayed<'_> {
     }
 
     fn compare(&mut self) -> Result<Comparison, Finding> {
+        blocks::fill(
+            &self.db,
+            "SELECT e.ix, e.type, e.time, e.actor, CASE WHEN m.ix IS NULL THEN e.source ELSE m.source END, e.shape \
+             FROM stored.entry e LEFT JOIN main.moved m ON m.ix = e.ix ORDER BY e.ix",
+        )
+        .map_err(unreadable)?;
         compare::compare(&self.db, &self.planned)
     }
 

@@ -45,6 +45,7 @@ use Kind::{Bytes, Entry, FacetName, Namer, Node, Number, Owner, Pair, RunId, Sha
 /// All of them, in the order in which they refer to each other.
 pub const TABLES: &[Table] = &[
     Table { name: "source", columns: &[("id", Number), ("integration", Text), ("producer", Text)], key: 1 },
+    Table { name: "speaker", columns: &[("namespace", Text), ("source", SourceNo), ("ix", Entry)], key: 2 },
     Table { name: "facet_name", columns: &[("id", Number), ("word", Text)], key: 1 },
     Table {
         name: "node",
@@ -115,6 +116,38 @@ pub const TABLES: &[Table] = &[
         key: 6,
     },
     Table { name: "sensitivity", columns: &[("node", Node), ("owner", Owner), ("level", Number)], key: 2 },
+    Table { name: "named_by", columns: &[("node", Node), ("shape", Shape)], key: 2 },
+    Table {
+        name: "entry_block",
+        columns: &[
+            ("block", Number),
+            ("time_min", Time),
+            ("time_max", Time),
+            ("types", Bytes),
+            ("sources", Bytes),
+            ("actors", Bytes),
+            ("shapes", Bytes),
+        ],
+        key: 1,
+    },
+    Table {
+        name: "source_hour",
+        columns: &[("source", SourceNo), ("hour", Number), ("first_ix", Entry), ("last_ix", Entry), ("count", Number)],
+        key: 2,
+    },
+    Table {
+        name: "source_block",
+        columns: &[
+            ("source", SourceNo),
+            ("hour", Number),
+            ("block", Number),
+            ("count", Number),
+            ("us_min", Time),
+            ("us_max", Time),
+            ("ix", Entry),
+        ],
+        key: 3,
+    },
 ];
 
 impl Table {

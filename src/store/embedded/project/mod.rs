@@ -113,7 +113,7 @@ impl Projector<'_> {
         for node in &plan.named {
             self.witness(ix, *node, start, a.time)?;
         }
-        self.name_parents(ix, a, ids, start)?;
+        self.name_parents(ix, a, ids, plan.source, start)?;
         for node in &plan.ends {
             self.end(ix, *node, a.time, plan.drops.binary_search(node).is_ok())?;
         }

@@ -58,6 +58,19 @@ impl Projector<'_> {
         Ok(no)
     }
 
+    /// The source names something in the namespace.
+    fn speak(&mut self, ix: EntryIndex, namespace: &str, source: SourceNo) -> Result<(), StoreError> {
+        if self.state.speakers.get(namespace).is_some_and(|s| s.contains(&source)) {
+            return Ok(());
+        }
+        self.db
+            .prepare_cached("INSERT INTO speaker(namespace, source, ix) VALUES(?1, ?2, ?3)")
+            .and_then(|mut s| s.execute((namespace, source, ix)))
+            .map_err(backend)?;
+        self.state.speakers.entry(namespace.into()).or_default().push(source);
+        Ok(())
+    }
+
     fn pair(&mut self, job: NodeNo, source: SourceNo) -> Result<PairNo, StoreError> {
         if let Some(no) = self.state.pairs.get(&(job, source)) {
             return Ok(*no);
@@ -87,10 +100,18 @@ impl Projector<'_> {
     }
 
     /// Parent and root jobs are named too. They vary by run, so they stand in no plan.
-    pub(super) fn name_parents(&mut self, ix: EntryIndex, a: &Assertion, ids: &EntityIds, start: Micros) -> Result<(), StoreError> {
+    pub(super) fn name_parents(
+        &mut self,
+        ix: EntryIndex,
+        a: &Assertion,
+        ids: &EntityIds,
+        source: SourceNo,
+        start: Micros,
+    ) -> Result<(), StoreError> {
         for (of, id) in [(&a.parent, ids.parent_job), (&a.root, ids.root_job)] {
             if let (Some(run), Some(id)) = (of, id) {
                 let no = self.node(ix, ArtifactKind::Job, id, &run.job)?;
+                self.speak(ix, &run.job.namespace, source)?;
                 self.witness(ix, no, start, a.time)?;
                 self.state.seen(no, a.time);
             }
@@ -187,6 +208,14 @@ impl Projector<'_> {
         (plan.named, plan.ends, plan.drops) = (named.into(), ends.into(), drops.into());
         (plan.renames, plan.facets) = (renames.into(), facets.into());
         let plan = Arc::new(plan);
+        for node in plan.named.iter().chain(&plan.ends) {
+            let namespace = self.topology.node(*node).map(|n| n.namespace.clone());
+            self.speak(ix, &namespace.unwrap_or_default(), source)?;
+            self.db
+                .prepare_cached("INSERT INTO named_by(node, shape) VALUES(?1, ?2)")
+                .and_then(|mut s| s.execute((node, shape)))
+                .map_err(backend)?;
+        }
         self.db
             .prepare_cached("UPDATE shape SET plan = ?2 WHERE id = ?1")
             .and_then(|mut s| s.execute((shape, plan.encode())))

@@ -43,6 +43,8 @@ const CACHED_MAX: usize = 1 << 16;
 pub struct State {
     pub(super) sources: HashMap<Source, SourceNo>,
     pub(super) facet_names: HashMap<Box<str>, u32>,
+    /// By namespace the sources that name something in it.
+    pub(super) speakers: HashMap<Box<str>, SmallVec<[SourceNo; 4]>>,
     pub(super) pairs: HashMap<(NodeNo, SourceNo), PairNo, FxBuildHasher>,
     /// The longest time from a run's start to one of its events, by pair.
     pub(super) spans: Vec<i64>,
@@ -66,6 +68,7 @@ impl State {
         Self {
             sources: HashMap::default(),
             facet_names: HashMap::default(),
+            speakers: HashMap::default(),
             pairs: HashMap::default(),
             spans: Vec::new(),
             streams: Generations::new(CACHED_MAX),
@@ -96,6 +99,11 @@ impl State {
             let mut rows = s.query([])?;
             while let Some(r) = rows.next()? {
                 state.facet_names.insert(r.get::<_, String>(1)?.into(), r.get(0)?);
+            }
+            let mut s = db.prepare("SELECT namespace, source FROM speaker")?;
+            let mut rows = s.query([])?;
+            while let Some(r) = rows.next()? {
+                state.speakers.entry(r.get::<_, String>(0)?.into()).or_default().push(r.get(1)?);
             }
             let mut s = db.prepare("SELECT no, job, source, span_max FROM pair ORDER BY no")?;
             let mut rows = s.query([])?;

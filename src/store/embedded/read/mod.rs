@@ -1,6 +1,7 @@
 //! Answering: one connection, one ledger size, no locks.
 mod changes;
 pub(super) mod classes;
+pub(super) mod coverage;
 mod dataset_runs;
 pub(super) mod declared;
 mod facts;
@@ -14,11 +15,12 @@ mod runs;
 mod searched;
 mod seen;
 mod starts;
+pub(super) mod totals;
 mod walk;
 
 use std::sync::Arc;
 
-pub use ledger_page::page as ledger_page;
+pub use ledger_page::{count as entry_count, page as ledger_page};
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
 pub use searched::SEARCHED;
