@@ -239,6 +239,7 @@ impl Bench {
             per_node_max: 1,
             include_deleted: false,
             include_self_loops: false,
+            leave_out_hidden: false,
             as_of,
             deadline: Instant::now() + Duration::from_secs(600),
         };

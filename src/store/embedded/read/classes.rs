@@ -310,6 +310,7 @@ impl<'a> Classes<'a> {
     fn describe(&mut self, members: SmallVec<[Incarnation; 1]>) -> Result<Class, StoreError> {
         let topology = self.topology;
         let (at, size) = (self.as_of.valid_at, self.as_of.size);
+        #[expect(clippy::type_complexity, reason = "an order, member by member")]
         let mut best: Option<((bool, Micros, &str, &str), NodeNo)> = None;
         let mut names: SmallVec<[NodeNo; 1]> = SmallVec::new();
         let (mut alive, mut deleted_at) = (false, None);
