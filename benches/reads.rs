@@ -161,6 +161,7 @@ fn hub_lineage(options: &str) -> String {
 /// Walks alone, commits alone, and both together: four clients of each.
 fn beside(served: &Served, estate: &Estate, walk: &Asked, count: usize, span: Duration) {
     let half = (count / 2).max(1);
+    #[expect(clippy::disallowed_methods, reason = "names that no earlier pass has sent")]
     let pass =
         AtomicI64::new(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64 % 100_000_000 * 8);
     let agents: Vec<ureq::Agent> = (0..half).map(|_| ureq::Agent::new_with_defaults()).collect();
