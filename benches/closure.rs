@@ -241,6 +241,7 @@ impl Bench {
             include_self_loops: false,
             leave_out_hidden: false,
             as_of,
+            since: as_of.valid_at,
             deadline: Instant::now() + Duration::from_secs(600),
         };
         let counts = self.runtime.block_on(async { self.store.snapshot().await.unwrap().walk_counts(vec![walk]).await.unwrap() });

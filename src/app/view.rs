@@ -43,6 +43,8 @@ pub struct LineageOptions {
     pub per_node_max: usize,
     pub include_deleted: bool,
     pub include_self_loops: bool,
+    /// What was walkable at any time from then on, up to the instant; without it at the instant.
+    pub since: Option<Micros>,
 }
 
 /// One request's reading of the store.

@@ -173,7 +173,7 @@ pub struct ImportArgs {
 /// Show the lineage of something on a running server, with its date and completeness.
 #[derive(Args, Debug, Clone)]
 pub struct LineageArgs {
-    /// `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `datasetField:NAMESPACE:NAME:FIELD`; namespaces may hold colons.
+    /// `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME`, `datasetField:NAMESPACE:NAME:FIELD` or `run:ID`; namespaces may hold colons.
     #[arg(value_name = "REF", value_parser = node_reference)]
     pub reference: String,
     #[command(flatten)]
@@ -184,9 +184,15 @@ pub struct LineageArgs {
     /// How many hops.
     #[arg(long, value_name = "HOPS", default_value_t = 1)]
     pub depth: u32,
-    /// Datasets and jobs, or columns.
+    /// Datasets and jobs, columns, or runs.
     #[arg(long, value_enum, default_value_t)]
     pub level: LineageLevel,
+    /// What is left out, what lies on both sides of it joined.
+    #[arg(long, value_enum, default_value_t)]
+    pub collapse: LineageCollapse,
+    /// Also what ended before the instant, if it was so at any time from this one on (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub since: Option<Micros>,
     /// How many nodes at most; without it the server's default.
     #[arg(long, value_name = "COUNT")]
     pub max_nodes: Option<u32>,
@@ -239,6 +245,8 @@ pub enum LineageLevel {
     Artifact,
     /// Columns.
     Field,
+    /// Runs and the datasets that they used or made.
+    Run,
 }
 
 impl LineageLevel {
@@ -248,6 +256,7 @@ impl LineageLevel {
         match self {
             Self::Artifact => "ARTIFACT",
             Self::Field => "FIELD",
+            Self::Run => "RUN",
         }
     }
 
@@ -255,6 +264,30 @@ impl LineageLevel {
     #[must_use]
     pub const fn is_field(self) -> bool {
         matches!(self, Self::Field)
+    }
+}
+
+/// What a lineage leaves out.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LineageCollapse {
+    /// Nothing.
+    #[default]
+    None,
+    /// Jobs: datasets follow each other.
+    Jobs,
+    /// Datasets: jobs follow each other.
+    Datasets,
+}
+
+impl LineageCollapse {
+    /// As the schema spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Jobs => "JOBS",
+            Self::Datasets => "DATASETS",
+        }
     }
 }
 
@@ -353,7 +386,8 @@ fn node_reference(text: &str) -> Result<String, String> {
     match text.split_once(':').map(|(word, _)| word) {
         Some("dataset" | "job") if parts >= 2 => Ok(text.to_owned()),
         Some("datasetField") if parts >= 3 => Ok(text.to_owned()),
-        _ => Err("must be `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `datasetField:NAMESPACE:NAME:FIELD`".to_owned()),
+        Some("run") if text.len() > "run:".len() => Ok(text.to_owned()),
+        _ => Err("must be `dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME`, `datasetField:NAMESPACE:NAME:FIELD` or `run:ID`".to_owned()),
     }
 }
 

@@ -11,19 +11,21 @@ use super::{
     time::Micros,
 };
 
-/// A node of an answer: an artifact, or one field of a dataset.
+/// A node of an answer: an artifact, one field of a dataset, or a run.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum NodeKey {
     Artifact(NodeId),
     Field(NodeId, Arc<str>),
+    /// With OpenLineage's runId.
+    Run(NodeId, Arc<str>),
 }
 
 impl NodeKey {
-    /// The artifact itself, or the dataset that has the field.
+    /// The artifact itself, the dataset that has the field, or the run's own id.
     #[must_use]
     pub const fn artifact(&self) -> NodeId {
         match self {
-            Self::Artifact(id) | Self::Field(id, _) => *id,
+            Self::Artifact(id) | Self::Field(id, _) | Self::Run(id, _) => *id,
         }
     }
 }
@@ -41,6 +43,8 @@ pub enum Direction {
 pub enum Level {
     Artifact,
     Field,
+    /// Runs, and the datasets that they used or made.
+    Run,
 }
 
 /// Which nodes of an artifact walk are left out, what lies on both sides of them
@@ -93,6 +97,8 @@ pub struct Walk {
     /// What the asker may not see is left out instead of shown as restricted.
     pub leave_out_hidden: bool,
     pub as_of: AsOf,
+    /// What was walkable at any time in `[since, as_of.valid_at]` is; the instant itself for what is walkable then.
+    pub since: Micros,
     /// When to stop, by the store's monotonic clock.
     pub deadline: std::time::Instant,
 }
@@ -120,7 +126,7 @@ pub struct WalkNode {
     pub aliases: Vec<Name>,
     pub depth: u32,
     pub self_loop: bool,
-    /// When its life ended, if it is not alive at the instant.
+    /// When its life ended, if it is not alive at the instant itself.
     pub deleted_at: Option<Micros>,
     /// Walkable neighbours in the asked direction that are not in the answer.
     pub remaining: u32,
@@ -136,7 +142,7 @@ pub struct WalkEdge {
     /// The job, where the edge does not end in it already.
     pub job: Option<NodeId>,
     pub transformations: Vec<Transformation>,
-    /// The maximal interval around the instant in which some source holds it open.
+    /// The maximal interval around the instant in which some source holds it open; of a window the last one that begins by the instant.
     pub valid_from: Micros,
     /// [`super::time::FOREVER`] when open-ended.
     pub valid_until: Micros,
@@ -144,9 +150,23 @@ pub struct WalkEdge {
     pub flows: smallvec::SmallVec<[FlowVersion; 1]>,
 }
 
-/// A version of a flow: a stored bitemporal fact, by its row.
+/// What stands behind an edge: a stored bitemporal fact by its row, or (below 0) an entry that says so itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowVersion(pub i64);
+
+impl FlowVersion {
+    /// What one entry says.
+    #[must_use]
+    pub fn of_entry(index: EntryIndex) -> Self {
+        Self(i64::try_from(index).map_or(i64::MIN, |i| -1 - i))
+    }
+
+    /// The entry, if it is that.
+    #[must_use]
+    pub fn entry(self) -> Option<EntryIndex> {
+        EntryIndex::try_from(-1 - self.0.min(-1)).ok().filter(|_| self.0 < 0)
+    }
+}
 
 /// One source's claim behind an edge.
 #[derive(Clone, Debug)]

@@ -44,6 +44,25 @@ fn a_lineage_is_printed_with_its_date_and_completeness_in_every_format() {
 }
 
 #[test]
+fn what_is_left_out_and_a_window_are_asked_for_in_every_format() {
+    let (stand, token) = stand();
+    assert_eq!(stand.send(&token, &run_event("COMPLETE", 2, 70, &["fresh"], &["clean"])).status, 201);
+    for format in ["table", "json", "dot", "mermaid"] {
+        let asked = ["dataset:db:clean", "--direction", "upstream", "--collapse", "jobs", "--format", format];
+        let (code, out, err) = lineage(&stand, &token, &asked);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        assert!(out.contains("fresh") && !out.contains("raw") && out.contains("COMPLETE"), "{out}");
+        let (code, out, err) = lineage(&stand, &token, &[&asked[..], &["--since", "2026-11-24T01:05:00Z"]].concat());
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        assert!(out.contains("fresh") && out.contains("raw") && out.contains("2026-11-24T12:00:00.000000Z"), "{out}");
+    }
+    let (code, _, err) = lineage(&stand, &token, &["dataset:db:clean", "--since", "2027-01-01T00:00:00Z"]);
+    assert!(code == 1 && err.contains("window"), "{err}");
+    let (code, _, err) = lineage(&stand, &token, &["dataset:db:clean", "--collapse", "everything"]);
+    assert!(code == 2 && err.contains("everything"), "{err}");
+}
+
+#[test]
 fn columns_are_named_with_their_dataset() {
     let (stand, token) = stand();
     let (code, out, err) = lineage(&stand, &token, &["datasetField:db:clean:total", "--level", "field", "--direction", "upstream"]);

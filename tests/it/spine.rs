@@ -17,6 +17,7 @@ pub fn options(direction: Direction, level: Level, depth: u32) -> LineageOptions
         per_node_max: 20,
         include_deleted: false,
         include_self_loops: false,
+        since: None,
     }
 }
 

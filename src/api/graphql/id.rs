@@ -50,6 +50,7 @@ impl GlobalId {
                 bytes.extend_from_slice(path.as_bytes());
                 URL_SAFE_NO_PAD.encode_string(bytes, text);
             }
+            NodeKey::Run(_, run_id) => text.push_str(&Self::of_run(run_id)),
         }
     }
 

@@ -236,7 +236,7 @@ impl Query {
         Ok(LineageAnswer { answered: Arc::new(Answered { walk, as_of, root, coverage }), plan: Plan::of(&[ctx.field()]) })
     }
 
-    /// How much lies around some nodes, without the nodes: for each way what `lineage` would show with the same options. Artifacts are all counted, however many, since `maxNodes` and `perNodeLimit` bound what is shown; they bound counts of columns, with `collapse`, and of who may not see everything. Without options one hop each way.
+    /// How much lies around some nodes, without the nodes: for each way what `lineage` would show with the same options. Artifacts are all counted, however many, since `maxNodes` and `perNodeLimit` bound what is shown; they bound counts of columns and runs, with `collapse` or `window`, and of who may not see everything. Without options one hop each way.
     #[graphql(complexity = "100 + child_complexity")]
     async fn lineage_counts(
         &self,
@@ -262,7 +262,7 @@ impl Query {
         #[graphql(default = 3, desc = "How many at most; at most 100.")] first: i32,
         #[graphql(
             default_with = "LineageLevel::Artifact",
-            desc = "Through artifacts, or through columns; a dataset then means all its columns."
+            desc = "Through artifacts, or through columns; a dataset then means all its columns. `RUN` is an error: ask `lineage` for runs."
         )]
         level: LineageLevel,
         #[graphql(desc = "At which instant; without it now.")] as_of: Option<AsOf>,

@@ -69,6 +69,7 @@ impl View {
             include_self_loops: false,
             leave_out_hidden: true,
             as_of,
+            since: as_of.valid_at,
             deadline: self.deadline,
         };
         Ok(self.snapshot.walks(keys.iter().map(walk).collect()).await?)

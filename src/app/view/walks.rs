@@ -68,10 +68,15 @@ impl View {
         as_of: AsOf,
     ) -> Result<Paths, AppError> {
         self.require(Action::ReadLineage)?;
+        if level == Level::Run {
+            let message = "paths lead through artifacts or columns; `lineage` shows runs along ways on which time goes forward";
+            return Err(AppError::bad_input(message).at("level"));
+        }
         let (up, down) = (self.widest(Direction::Upstream, level), self.widest(Direction::Downstream, level));
         let mut ends = Vec::with_capacity(2);
         for (argument, reference) in [("from", from), ("to", to)] {
             let key = self.named(std::slice::from_ref(reference), as_of, |_| argument.to_owned()).await?;
+            no_run_unless(level, &key, |_| argument.to_owned())?;
             // As a walk calls it: other names of a node are the node, a dataset all its columns.
             let alone = self.snapshot.walk(self.walk(key.clone(), LineageOptions { depth: 0, ..up }, as_of)).await?;
             ends.push((key, alone.nodes.into_iter().map(|n| n.key).collect::<Vec<_>>()));
@@ -102,10 +107,11 @@ impl View {
             per_node_max: self.app.limits.lineage_per_node_max,
             include_deleted: false,
             include_self_loops: false,
+            since: None,
         }
     }
 
-    const fn walk(&self, from: Vec<NodeKey>, options: LineageOptions, as_of: AsOf) -> Walk {
+    fn walk(&self, from: Vec<NodeKey>, options: LineageOptions, as_of: AsOf) -> Walk {
         Walk {
             from,
             direction: options.direction,
@@ -118,6 +124,7 @@ impl View {
             include_self_loops: options.include_self_loops,
             leave_out_hidden: false,
             as_of,
+            since: options.since.unwrap_or(as_of.valid_at),
             deadline: self.deadline,
         }
     }
@@ -140,11 +147,20 @@ impl View {
         if options.level == Level::Field && options.collapse == Collapse::Datasets {
             return Err(AppError::bad_input("columns are columns of datasets; `DATASETS` leaves none").at("options.collapse"));
         }
+        if options.level == Level::Run && options.collapse != Collapse::None {
+            return Err(AppError::bad_input("runs are joined by datasets; nothing of that is left out").at("options.collapse"));
+        }
+        if let Some(since) = options.since.filter(|since| *since > as_of.valid_at) {
+            let (since, at) = (since.rfc3339(), as_of.valid_at.rfc3339());
+            return Err(AppError::bad_input(format!("the window begins at {since}, after `validAt`, {at}")).at("options.window.since"));
+        }
         if from.is_empty() {
             return Err(AppError::bad_input("`from` names no start").at("from"));
         }
         over("from", from.len(), limits.lineage_starts_max)?;
-        self.named(from, as_of, |i| format!("from.{i}")).await
+        let starts = self.named(from, as_of, |i| format!("from.{i}")).await?;
+        no_run_unless(options.level, &starts, |i| format!("from.{i}"))?;
+        Ok(starts)
     }
 
     /// What is hidden is unknown, in the same words.
@@ -162,5 +178,13 @@ impl View {
                 None => Ok(keys),
             },
         }
+    }
+}
+
+/// Runs are nodes at their own level alone.
+fn no_run_unless(level: Level, starts: &[NodeKey], argument: impl Fn(usize) -> String) -> Result<(), AppError> {
+    match starts.iter().position(|key| matches!(key, NodeKey::Run(..))) {
+        Some(i) if level != Level::Run => Err(AppError::bad_input("a run is a start at level `RUN` only").at(argument(i))),
+        _ => Ok(()),
     }
 }

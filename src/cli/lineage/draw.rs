@@ -18,7 +18,7 @@ fn lines(node: &Node) -> Vec<String> {
 }
 
 fn is_job(node: &Node) -> bool {
-    node.kind.as_deref() == Some("JOB")
+    matches!(node.kind.as_deref(), Some("JOB" | "RUN"))
 }
 
 /// What stands at an edge: its kind, and where it ended when.

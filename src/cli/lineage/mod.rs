@@ -35,7 +35,7 @@ fn document(args: &LineageArgs) -> String {
 }
 
 fn variables(args: &LineageArgs) -> Value {
-    let mut options = json!({ "direction": args.direction.word(), "level": args.level.word() });
+    let mut options = json!({ "direction": args.direction.word(), "level": args.level.word(), "collapse": args.collapse.word() });
     let mut set = |name: &str, value: Option<u32>| {
         if let Some(value) = value {
             options[name] = value.into();
@@ -46,6 +46,9 @@ fn variables(args: &LineageArgs) -> Value {
     set("perNodeLimit", args.per_node_limit);
     if args.include_deleted {
         options["includeDeleted"] = true.into();
+    }
+    if let Some(since) = args.since {
+        options["window"] = json!({ "since": since.rfc3339() });
     }
     let as_of = json!({ "validAt": args.valid_at.map(|t| t.rfc3339()), "ledgerSize": args.ledger_size });
     json!({ "from": [{ "nodeId": args.reference }], "options": options, "asOf": as_of })

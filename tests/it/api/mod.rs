@@ -8,6 +8,7 @@ mod events;
 mod graphql;
 mod ingest;
 mod ledger;
+mod lineage_options;
 mod page;
 mod pages;
 mod schema;

@@ -19,11 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledgerline::domain::{
     lineage::{Collapse, Direction, Level},
-    time::{FOREVER, Micros},
+    time::Micros,
 };
 
 use super::{
-    collapsed, hidden,
+    collapsed, hidden, runs,
     world::{Edge, Place, Shown, Standing, World},
 };
 
@@ -86,6 +86,9 @@ pub fn walk_without_hidden(world: &World<'_>, from: &[Place], options: Options) 
 }
 
 fn walk_seen(world: &World<'_>, from: &[Place], options: Options, leave_out: bool) -> Answer {
+    if options.level == Level::Run {
+        return runs::walk(world, from, options);
+    }
     let collapses = options.level == Level::Artifact && options.collapse != Collapse::None;
     let collapsed = collapses.then(|| collapsed::graph(world, options.collapse, from));
     let full = collapsed.as_ref().unwrap_or_else(|| world.graph(options.level));
@@ -168,8 +171,7 @@ fn interval(world: &World<'_>, options: Options, edge: &Edge) -> (Micros, Micros
     if options.level == Level::Field || options.collapse == Collapse::None {
         return world.interval(options.level, edge);
     }
-    let intervals = world.model.maximal(|t| collapsed::is_open(world, options.collapse, edge, t));
-    intervals.into_iter().find(|(from, until)| *from <= world.at && world.at < *until).unwrap_or((FOREVER, FOREVER))
+    world.last_of(&world.model.maximal(|t| collapsed::is_open(world, options.collapse, edge, t)))
 }
 
 /// The other ends of an edge from a node, with the way that leads there.

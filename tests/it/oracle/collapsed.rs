@@ -4,14 +4,15 @@
 //! - A start of the sort left out stays, with its own edges.
 //! - What passes through a node that is not alive is not known.
 //! - An edge stands as the worse of its two, over all nodes between as the best;
-//!   it is open while both are open at one of the nodes between.
+//!   it is open while both are open at one of the nodes between; of a window, both
+//!   were open at one time in it.
 use ledgerline::domain::{
     kind::ArtifactKind,
     lineage::{Collapse, FlowKind, Level},
     time::Micros,
 };
 
-use super::world::{Edge, Graph, Place, World, word};
+use super::world::{Edge, Graph, Place, Standing, World, word};
 
 /// The graph as shown.
 pub fn graph(world: &World<'_>, collapse: Collapse, starts: &[Place]) -> Graph {
@@ -22,7 +23,8 @@ pub fn graph(world: &World<'_>, collapse: Collapse, starts: &[Place]) -> Graph {
         edges: base.edges.iter().filter(|(e, _)| shown(&e.from) && shown(&e.to)).map(|(e, s)| (e.clone(), *s)).collect(),
     };
     for (first, second) in pairs(world, collapse) {
-        let standing = base.edges[first].min(base.edges[second]);
+        let together = world.times.iter().any(|t| world.artifact_open(first, *t) && world.artifact_open(second, *t));
+        let standing = if together { base.edges[first].min(base.edges[second]) } else { Standing::Known };
         let best = graph.edges.entry(joined(world, collapse, first, second)).or_insert(standing);
         *best = standing.max(*best);
     }

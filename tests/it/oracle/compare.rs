@@ -66,7 +66,7 @@ pub fn expected(world: &World<'_>, answer: &Answer, level: Level) -> String {
         Cut::PerNodeMax => "PER_NODE_MAX".to_owned(),
     });
     let reasons = reasons.chain(answer.restricted.then(|| "RESTRICTED".to_owned()));
-    let cut = !answer.frontier.is_empty();
+    let cut = !answer.reasons.is_empty();
     let pruned = (level == Level::Artifact && !cut).then_some(answer.pruned as u64);
     let frontier = answer.frontier.iter().map(|p| labels[p].clone());
     let status = match (answer.restricted, cut) {

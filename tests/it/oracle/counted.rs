@@ -79,6 +79,7 @@ async fn check(history: &History, copied: usize, seed: u64) -> Result<usize, Str
                 per_node_max: 10_000,
                 include_deleted: chance.below(3) == 0,
                 include_self_loops: chance.below(2) == 0,
+                since: None,
             };
             let from: Vec<ArtifactRef> = (0..1 + chance.below(5) / 4).map(|_| chance.pick(&starts)).collect();
             let (Ok(walk), Ok(counts)) =

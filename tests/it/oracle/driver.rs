@@ -182,21 +182,34 @@ impl Check<'_> {
             // The later, the more there is.
             _ => *chance.pick(&model.instants[model.instants.len() / 2..]),
         };
+        let since = match chance.below(3) {
+            0 => Some(Micros(chance.pick(&model.instants).0.min(at.0))),
+            1 if chance.below(3) == 0 => Some(Micros((chance.pick(&model.instants).0 - 1).min(at.0))),
+            _ => None,
+        };
         let world = World::new(model, at, self.id_of).seen_by(asker);
+        let observed = World::observed(model, at, since, self.id_of).seen_by(asker);
         let as_of = json!({ "validAt": at.rfc3339(), "ledgerSize": size });
-        match chance.below(14) {
+        let mut as_asked = as_of.clone();
+        as_asked["since"] = json!(since.map(Micros::rfc3339));
+        match chance.below(20) {
             0 if !model.datasets.is_empty() => {
                 let dataset = chance.below(model.datasets.len());
                 Some(artifact(&world, dataset, &as_of))
             }
-            1..=3 => self.lineage(&world, Level::Field, &as_of),
-            4 => self.lineage(&world, Level::Field, &as_of).map(|asked| counts(&world, asked)),
-            5 => self.lineage(&world, Level::Artifact, &as_of).map(|asked| counts(&world, asked)),
+            1..=3 => self.lineage(&observed, Level::Field, &as_asked),
+            4 => self.lineage(&observed, Level::Field, &as_asked).map(|asked| counts(&observed, asked)),
+            5 => self.lineage(&observed, Level::Artifact, &as_asked).map(|asked| counts(&observed, asked)),
             6 => self.paths(&world, Level::Field, &as_of),
             7 => self.paths(&world, Level::Artifact, &as_of),
-            8 => self.lineage(&world, Level::Field, &as_of).map(|asked| rolled_up(&world, asked)),
-            9 => self.lineage(&world, Level::Artifact, &as_of).map(|asked| rolled_up(&world, asked)),
-            _ => self.lineage(&world, Level::Artifact, &as_of),
+            8 => self.lineage(&observed, Level::Field, &as_asked).map(|asked| rolled_up(&observed, asked)),
+            9 => self.lineage(&observed, Level::Artifact, &as_asked).map(|asked| rolled_up(&observed, asked)),
+            // What is hidden of runs is `rights`'.
+            14..=19 if asker.is_some() => self.lineage(&observed, Level::Artifact, &as_asked),
+            14..=17 => self.lineage(&observed, Level::Run, &as_asked),
+            18 => self.lineage(&observed, Level::Run, &as_asked).map(|asked| counts(&observed, asked)),
+            19 => self.lineage(&observed, Level::Run, &as_asked).map(|asked| rolled_up(&observed, asked)),
+            _ => self.lineage(&observed, Level::Artifact, &as_asked),
         }
     }
 
@@ -210,7 +223,13 @@ impl Check<'_> {
             all.extend((0..model.datasets.len()).map(|dataset| artifact(&world, dataset, &as_of)));
             let artifacts = (0..model.datasets.len() + model.jobs.len()).filter_map(|i| artifact_start(&world, i));
             let fields = model.fields.iter().filter_map(|(dataset, field)| field_start(&world, *dataset, field));
-            let starts = artifacts.map(|s| (Level::Artifact, s)).chain(fields.map(|s| (Level::Field, s)));
+            let runs = run_starts(&world).into_iter().map(|s| (Level::Run, s));
+            let starts = artifacts.map(|s| (Level::Artifact, s)).chain(fields.map(|s| (Level::Field, s))).chain(runs);
+            // All that was so until then beside what is so then.
+            let since = model.instants.first().filter(|first| **first < at).copied();
+            let observed = since.map(|since| World::observed(model, at, Some(since), self.id_of));
+            let mut all_since = as_of.clone();
+            all_since["since"] = json!(since.map(Micros::rfc3339));
             for (level, (from, places)) in starts {
                 for (direction, wide) in [(Direction::Both, true), (Direction::Upstream, false), (Direction::Downstream, false)] {
                     let options = Options {
@@ -224,6 +243,10 @@ impl Check<'_> {
                         include_self_loops: wide,
                     };
                     all.push(lineage(&world, &json!([from]), &places, options, &as_of));
+                    if let Some(observed) = observed.as_ref().filter(|_| wide) {
+                        let deep = Options { depth: 3, ..options };
+                        all.push(lineage(observed, &json!([from]), &places, deep, &all_since));
+                    }
                 }
             }
         }
@@ -286,6 +309,9 @@ impl Check<'_> {
     /// A start, mostly one from which the walk can go somewhere.
     fn telling_start(&mut self, world: &World<'_>, level: Level) -> Option<(Value, Vec<Place>)> {
         let goes = |places: &[Place]| {
+            if level == Level::Run {
+                return true;
+            }
             let mut open = world.graph(level).edges.iter().filter(|(_, s)| **s != Standing::Known).map(|(e, _)| e);
             open.any(|e| places.contains(&e.from) || places.contains(&e.to))
         };
@@ -301,13 +327,19 @@ impl Check<'_> {
     /// A start by name: an artifact; a field; or a living dataset with a schema, for all its fields.
     fn start(&mut self, world: &World<'_>, level: Level) -> Option<(Value, Vec<Place>)> {
         let model = world.model;
+        if level == Level::Run {
+            let starts = run_starts(world);
+            return starts.get(self.chance.below(starts.len().max(1))).cloned();
+        }
         if level == Level::Artifact {
             return artifact_start(world, self.chance.below(model.datasets.len() + model.jobs.len()));
         }
         let fields: Vec<&(usize, String)> = model.fields.iter().collect();
         let (dataset, field) = fields.get(self.chance.below(fields.len().max(1)))?;
         let name = &model.datasets[*dataset].name;
-        let listed = world.schema_columns(*dataset).filter(|c| !c.is_empty() && world.class_of(*dataset).alive);
+        let seen: Option<BTreeSet<String>> =
+            world.columns_seen(*dataset).into_iter().try_fold(BTreeSet::new(), |all, seen| Some(all.into_iter().chain(seen?).collect()));
+        let listed = seen.filter(|c| !c.is_empty() && world.class_of(*dataset).alive);
         if let Some(columns) = listed.filter(|_| self.chance.below(4) == 0) {
             let places = columns.iter().map(|c| world.field_place(name, c)).collect::<Option<_>>();
             return Some((json!({ "dataset": name_ref(name) }), places?));
@@ -359,6 +391,14 @@ fn artifact_start(world: &World<'_>, i: usize) -> Option<(Value, Vec<Place>)> {
     Some((json!({ member: name_ref(name) }), vec![world.place(kind, name)?]))
 }
 
+/// Every start at the level of runs: datasets, jobs, runs.
+fn run_starts(world: &World<'_>) -> Vec<(Value, Vec<Place>)> {
+    let model = world.model;
+    let ids: BTreeSet<&String> = model.streams.values().flat_map(|s| s.runs.keys()).collect();
+    let artifacts = (0..model.datasets.len() + model.jobs.len()).filter_map(|i| artifact_start(world, i));
+    artifacts.chain(ids.into_iter().map(|id| (json!({ "run": id }), vec![world.run_place(id)]))).collect()
+}
+
 fn field_start(world: &World<'_>, dataset: usize, field: &str) -> Option<(Value, Vec<Place>)> {
     let name = &world.model.datasets[dataset].name;
     let reference = json!({ "field": { "namespace": &*name.namespace, "dataset": &*name.name, "field": field } });
@@ -371,18 +411,20 @@ fn lineage(world: &World<'_>, from: &Value, places: &[Place], options: Options, 
         Direction::Downstream => "DOWNSTREAM",
         Direction::Both => "BOTH",
     };
+    let since = as_of.get("since").filter(|s| !s.is_null());
     let variables = json!({
         "from": from,
-        "asOf": as_of,
+        "asOf": { "validAt": as_of["validAt"], "ledgerSize": as_of["ledgerSize"] },
         "options": {
             "direction": direction,
             "depth": options.depth,
-            "level": if options.level == Level::Field { "FIELD" } else { "ARTIFACT" },
+            "level": format!("{:?}", options.level).to_uppercase(),
             "maxNodes": options.nodes_max,
             "perNodeLimit": options.per_node_max,
             "collapse": format!("{:?}", options.collapse).to_uppercase(),
             "includeDeleted": options.include_deleted,
             "includeSelfLoops": options.include_self_loops,
+            "window": since.map(|since| json!({ "since": since })),
         }
     });
     let unknown = from.as_array().into_iter().flatten().any(|start| hides_start(world, start));

@@ -1,5 +1,7 @@
 //! The oracle behind the server's interface, so that driver and texts can be
 //! tested without a server, and can be seen to fail when an answer is wrong.
+use std::collections::BTreeSet;
+
 use ledgerline::domain::{
     assertion::RunState,
     kind::ArtifactKind,
@@ -50,7 +52,8 @@ impl Mirror {
         let heard = |(_, e): &&(String, Value)| !self.deaf || Event::read("", e).recency().1 != RunState::Complete as u8;
         let model = Model::new(&self.history[..size].iter().filter(heard).cloned().collect::<Vec<_>>());
         let at = variables["asOf"]["validAt"].as_str().map_or(FOREVER, |t| Micros::read(t).expect("an instant").at);
-        let world = World::new(&model, at, &id_of);
+        let since = variables["options"]["window"]["since"].as_str().map(|t| Micros::read(t).expect("an instant").at);
+        let world = World::observed(&model, at, since, &id_of);
         if query == ARTIFACT {
             return json!({ "data": { "artifact": artifact(&world, &variables["ref"]) } });
         }
@@ -90,20 +93,29 @@ fn places(world: &World<'_>, start: &Value, level: Level) -> Option<Vec<Place>> 
     if let Some(field) = start.get("field") {
         return Some(vec![world.field_place(&name(field, "dataset"), field["field"].as_str()?)?]);
     }
+    if let Some(run) = start.get("run").and_then(Value::as_str) {
+        let known = world.model.streams.values().any(|s| s.runs.contains_key(run));
+        return known.then(|| vec![world.run_place(run)]);
+    }
     if let Some(job) = start.get("job") {
         return Some(vec![world.place(ArtifactKind::Job, &name(job, "name"))?]);
     }
     let dataset = name(&start["dataset"], "name");
-    if level == Level::Artifact {
+    if level != Level::Field {
         return Some(vec![world.place(ArtifactKind::Dataset, &dataset)?]);
     }
-    let columns = world.schema_columns(world.model.dataset(&dataset)?)?;
+    let seen = world.columns_seen(world.model.dataset(&dataset)?).into_iter();
+    let columns = seen.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect::<BTreeSet<_>>();
     columns.iter().map(|c| world.field_place(&dataset, c)).collect()
 }
 
 fn options(json: &Value) -> (Options, Level) {
     let number = |member: &str| json[member].as_u64().unwrap_or(1);
-    let level = if json["level"] == "FIELD" { Level::Field } else { Level::Artifact };
+    let level = match json["level"].as_str() {
+        Some("FIELD") => Level::Field,
+        Some("RUN") => Level::Run,
+        _ => Level::Artifact,
+    };
     let direction = match json["direction"].as_str() {
         Some("UPSTREAM") => Direction::Upstream,
         Some("DOWNSTREAM") => Direction::Downstream,
@@ -181,7 +193,7 @@ fn lineage(world: &World<'_>, from: &[Place], options: Options) -> Value {
             })
         })
         .collect();
-    let cut = !answer.frontier.is_empty();
+    let cut = !answer.reasons.is_empty();
     json!({
         "nodes": nodes,
         "edges": edges,

@@ -4,7 +4,7 @@
 //!
 //! [`event`] reads OpenLineage, [`stream`] holds what one job said through one
 //! source, [`model`] all facts that a ledger of one size knows, [`world`] joins
-//! them at an instant, [`answer`] walks, [`derived`] counts and
+//! them at an instant, [`answer`] walks, [`runs`] walks at the level of runs, [`derived`] counts and
 //! finds paths, [`compare`] writes answers as text, [`driver`] asks. `model` says how the text is read
 //! where it leaves something open.
 pub mod answer;
@@ -16,6 +16,7 @@ pub mod event;
 pub mod generator;
 pub mod hidden;
 pub mod model;
+pub mod runs;
 pub mod served;
 pub mod stream;
 pub mod world;

@@ -188,12 +188,12 @@ impl Served {
         questions.iter().enumerate().map(alone).collect()
     }
 
-    /// The history in namespaces that no other has.
+    /// The history in namespaces that no other has, with runs of its own.
     pub fn own(&self, history: &[(String, Value)]) -> History {
         let number = self.histories.get();
         self.histories.set(number + 1);
         let mut own = history.to_vec();
-        own.iter_mut().for_each(|(_, event)| prefix(event, &format!("h{number}.")));
+        own.iter_mut().for_each(|(_, event)| prefix(event, number));
         own
     }
 
@@ -281,17 +281,18 @@ fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn prefix(json: &mut Value, with: &str) {
+fn prefix(json: &mut Value, number: u32) {
     match json {
         Value::Object(members) => {
             for (key, value) in members {
                 match value {
-                    Value::String(namespace) if key == "namespace" => namespace.insert_str(0, with),
-                    other => prefix(other, with),
+                    Value::String(namespace) if key == "namespace" => namespace.insert_str(0, &format!("h{number}.")),
+                    Value::String(id) if key == "runId" => id.replace_range(..8, &format!("{number:08x}")),
+                    other => prefix(other, number),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|i| prefix(i, with)),
+        Value::Array(items) => items.iter_mut().for_each(|i| prefix(i, number)),
         _ => {}
     }
 }

@@ -20,6 +20,8 @@ pub struct Stream {
 /// What one run said over all its events.
 pub struct RunSaid {
     pub s: Micros,
+    /// Its events.
+    pub events: Vec<(Micros, RunState)>,
     /// c(r): the time of its last COMPLETE.
     pub complete: Option<Micros>,
     /// Per side, X(r) with a_r(f).
@@ -33,8 +35,9 @@ impl Stream {
             let names = members.iter().flatten().map(|m| ix(&m.name));
             match &e.about {
                 About::Run(id, state) => {
-                    let empty = || RunSaid { s, complete: None, sides: [BTreeMap::new(), BTreeMap::new()] };
+                    let empty = || RunSaid { s, events: Vec::new(), complete: None, sides: [BTreeMap::new(), BTreeMap::new()] };
                     let run = self.runs.entry(id.clone()).or_insert_with(empty);
+                    run.events.push((e.time, *state));
                     if *state == RunState::Complete {
                         run.complete = run.complete.max(Some(e.time));
                     }

@@ -33,8 +33,9 @@ pub type Place = ([u8; 16], String);
 pub struct Class {
     /// Names that mean it, the representative first, the others by bytes.
     pub names: Vec<DatasetIx>,
+    /// At any time that is asked for.
     pub alive: bool,
-    /// The end of its last life, when it is not alive.
+    /// The end of its last life, when it is not alive at the instant.
     pub deleted_at: Option<Micros>,
 }
 
@@ -103,8 +104,12 @@ enum End {
 pub struct World<'m> {
     pub model: &'m Model,
     pub at: Micros,
+    /// The times that are asked for at which something may change: the instant
+    /// alone, or of a window its beginning and every event in it.
+    pub times: Vec<Micros>,
     job_ids: Vec<[u8; 16]>,
     dataset_ids: Vec<[u8; 16]>,
+    run_ids: BTreeMap<String, [u8; 16]>,
     class: Vec<IncIx>,
     classes: BTreeMap<IncIx, Class>,
     artifacts: OnceCell<Graph>,
@@ -115,6 +120,14 @@ pub struct World<'m> {
 
 impl<'m> World<'m> {
     pub fn new(model: &'m Model, at: Micros, id_of: IdOf<'_>) -> Self {
+        Self::observed(model, at, None, id_of)
+    }
+
+    /// The same where all counts that held at any time since: names are joined as
+    /// the instant sees it, flows and lives may have ended by then.
+    pub fn observed(model: &'m Model, at: Micros, since: Option<Micros>, id_of: IdOf<'_>) -> Self {
+        let since = since.unwrap_or(at);
+        let times: Vec<Micros> = [since].into_iter().chain(model.instants.iter().copied().filter(|t| since < *t && *t <= at)).collect();
         let class = model.classes(at);
         let mut classes = BTreeMap::new();
         for root in class.iter().copied().collect::<BTreeSet<_>>() {
@@ -124,14 +137,18 @@ impl<'m> World<'m> {
                 names[..=first].rotate_right(1);
             }
             let lives = || (0..class.len()).filter(|i| class[*i] == root).flat_map(|i| model.lives(i));
-            let alive = !names.is_empty() && lives().any(|(from, until)| from <= at && at < until);
+            let lives_at = |t: Micros| !names.is_empty() && lives().any(|(from, until)| from <= t && t < until);
+            let alive = times.iter().any(|t| lives_at(*t));
             let of_class = (0..class.len()).filter(|i| class[*i] == root);
-            let deleted_at = of_class.filter_map(|i| model.ended_at(i, at)).max().filter(|_| !alive);
+            let deleted_at = of_class.filter_map(|i| model.ended_at(i, at)).max().filter(|_| !lives_at(at));
             classes.insert(root, Class { names, alive, deleted_at });
         }
         let ids = |kind, named: &[Named]| named.iter().map(|n| id_of(kind, &n.name)).collect();
         let (job_ids, dataset_ids) = (ids(ArtifactKind::Job, &model.jobs), ids(ArtifactKind::Dataset, &model.datasets));
-        Self { model, at, job_ids, dataset_ids, class, classes, artifacts: OnceCell::new(), fields: OnceCell::new(), asker: None }
+        let runs = model.streams.values().flat_map(|s| s.runs.keys());
+        let run_ids = runs.map(|id| (id.clone(), id_of(ArtifactKind::Run, &Name::new("", &**id)))).collect();
+        let (artifacts, fields) = (OnceCell::new(), OnceCell::new());
+        Self { model, at, times, run_ids, job_ids, dataset_ids, class, classes, artifacts, fields, asker: None }
     }
 
     /// The world as somebody sees it.
@@ -187,6 +204,22 @@ impl<'m> World<'m> {
         known.then(|| self.field_place_of(root, field))
     }
 
+    /// The node of a run that some entry names.
+    pub fn run_place(&self, id: &str) -> Place {
+        (self.run_ids[id], id.to_owned())
+    }
+
+    pub fn job_of_run(&self, id: &str) -> JobIx {
+        self.model.streams.iter().find(|(_, s)| s.runs.contains_key(id)).expect("a known run").0.0
+    }
+
+    /// The node that a run which started at s means by a name, and how the edge stands.
+    pub fn touched(&self, name: DatasetIx, s: Micros) -> Option<(Place, Standing)> {
+        let root = self.class[self.model.incarnation(name, s)];
+        let is_node = !self.classes[&root].names.is_empty();
+        is_node.then(|| (self.class_place(root), standing_of([self.end(name, s, s), End::Alive])))
+    }
+
     fn job_place(&self, job: JobIx) -> Place {
         (self.job_ids[job], String::new())
     }
@@ -202,7 +235,7 @@ impl<'m> World<'m> {
     /// All that a walk at that level can meet.
     pub fn graph(&self, level: Level) -> &Graph {
         match level {
-            Level::Artifact => self.artifacts.get_or_init(|| self.artifact_graph()),
+            Level::Artifact | Level::Run => self.artifacts.get_or_init(|| self.artifact_graph()),
             Level::Field => self.fields.get_or_init(|| self.field_graph()),
         }
     }
@@ -232,8 +265,10 @@ impl<'m> World<'m> {
                         *now = standing.max(*now);
                     };
                     self.homes(name).into_iter().for_each(|root| stands(root, Standing::Known));
-                    for (d, root) in self.deciders(stream, side, name, self.at) {
-                        stands(root, standing_of([self.end(name, d), End::Alive]));
+                    for t in &self.times {
+                        for (d, root) in self.deciders(stream, side, name, *t) {
+                            stands(root, standing_of([self.end(name, d, *t), End::Alive]));
+                        }
                     }
                 }
             }
@@ -262,31 +297,38 @@ impl<'m> World<'m> {
         }
     }
 
-    /// How the dataset's end of a flow decided by a run or event that starts at s stands.
-    fn end(&self, name: DatasetIx, s: Micros) -> End {
+    /// How the dataset's end of a flow decided by a run or event that starts at s stands at t (what lies
+    /// outside of the times that are asked for is told as of the nearest of them).
+    fn end(&self, name: DatasetIx, s: Micros, t: Micros) -> End {
         let incarnation = self.model.incarnation(name, s);
         let class = &self.classes[&self.class[incarnation]];
         match (class.names.is_empty(), class.alive) {
             (true, _) => End::Stale,
             (false, false) => End::Dead,
-            (false, true) if self.model.undropped(incarnation, s, self.at) => End::Alive,
+            (false, true) if self.model.undropped(incarnation, s, t.clamp(self.times[0], self.at)) => End::Alive,
             (false, true) => End::Stale,
         }
     }
 
-    /// Whether a flow decided at s belongs to that node's present incarnation (or,
-    /// of a dead node, to the class).
-    fn belongs(&self, name: DatasetIx, s: Micros, root: IncIx) -> bool {
-        self.class[self.model.incarnation(name, s)] == root && self.end(name, s) != End::Stale
+    /// Whether a flow decided at s belongs to that node's incarnation at t (or, of a
+    /// dead node, to the class).
+    fn belongs(&self, name: DatasetIx, s: Micros, root: IncIx, t: Micros) -> bool {
+        self.class[self.model.incarnation(name, s)] == root && self.end(name, s, t) != End::Stale
     }
 
-    /// The maximal interval around the instant in which some source holds the edge open.
+    /// The maximal interval around the instant in which some source holds the edge
+    /// open; where there is none, the last one before.
     pub fn interval(&self, level: Level, edge: &Edge) -> (Micros, Micros) {
         let intervals = match level {
-            Level::Artifact => self.model.maximal(|t| self.artifact_open(edge, t)),
+            Level::Artifact | Level::Run => self.model.maximal(|t| self.artifact_open(edge, t)),
             Level::Field => self.model.maximal(|t| self.field_open(edge, t)),
         };
-        intervals.into_iter().find(|(from, until)| *from <= self.at && self.at < *until).unwrap_or((FOREVER, FOREVER))
+        self.last_of(&intervals)
+    }
+
+    /// The last interval that begins by the instant.
+    pub fn last_of(&self, intervals: &[(Micros, Micros)]) -> (Micros, Micros) {
+        intervals.iter().rev().find(|(from, _)| *from <= self.at).copied().unwrap_or((FOREVER, FOREVER))
     }
 
     /// Whether data flowed along an edge between artifacts at t.
@@ -294,10 +336,9 @@ impl<'m> World<'m> {
         let side = usize::from(edge.kind != word(FlowKind::Used));
         let (job, dataset) = if side == 0 { (&edge.to, &edge.from) } else { (&edge.from, &edge.to) };
         self.model.streams.iter().filter(|((j, _), _)| self.job_place(*j) == *job).any(|(_, stream)| {
-            stream
-                .ever(side)
-                .into_iter()
-                .any(|n| self.deciders(stream, side, n, t).any(|(s, root)| self.class_place(root) == *dataset && self.belongs(n, s, root)))
+            stream.ever(side).into_iter().any(|n| {
+                self.deciders(stream, side, n, t).any(|(s, root)| self.class_place(root) == *dataset && self.belongs(n, s, root, t))
+            })
         })
     }
 
@@ -312,23 +353,23 @@ impl<'m> World<'m> {
 
     /// Schemas in force for a node, one a source: the latest over all its names.
     pub fn schemas(&self, name: DatasetIx) -> BTreeMap<&Source, &Value> {
-        self.latest("schema", self.root(name))
+        self.latest("schema", self.root(name), self.at)
     }
 
     /// The columns that schemas in force list under some names of a node.
     pub fn columns_under(&self, names: &[DatasetIx]) -> BTreeSet<String> {
-        self.latest_of("schema", names).values().flat_map(|s| columns(s)).collect()
+        self.latest_of("schema", names, self.at).values().flat_map(|s| columns(s)).collect()
     }
 
-    fn latest(&self, facet: &str, root: IncIx) -> BTreeMap<&Source, &Value> {
-        self.latest_of(facet, &self.classes[&root].names)
+    fn latest(&self, facet: &str, root: IncIx, t: Micros) -> BTreeMap<&Source, &Value> {
+        self.latest_of(facet, &self.classes[&root].names, t)
     }
 
-    fn latest_of(&self, facet: &str, names: &[DatasetIx]) -> BTreeMap<&Source, &Value> {
+    fn latest_of(&self, facet: &str, names: &[DatasetIx], t: Micros) -> BTreeMap<&Source, &Value> {
         let mut latest: BTreeMap<&Source, (Micros, &Put<Value>)> = BTreeMap::new();
         // In order of names: the first keeps its place against equal ones.
         for ((_, source, _), puts) in self.model.facets.iter().filter(|((f, _, name), _)| f == facet && names.contains(name)) {
-            let Some(Stretch { put, since, .. }) = stretch(puts, self.at) else { continue };
+            let Some(Stretch { put, since, .. }) = stretch(puts, t) else { continue };
             let now = latest.entry(source).or_insert((since, put));
             if since > now.0 {
                 *now = (since, put);
@@ -341,7 +382,7 @@ impl<'m> World<'m> {
     /// columnLineage, which are kept per name and per job.
     pub fn facets(&self, name: DatasetIx) -> BTreeMap<(&str, &Source), &Value> {
         let names: BTreeSet<&str> = self.model.facets.keys().map(|k| k.0.as_str()).collect();
-        names.into_iter().flat_map(|f| self.latest(f, self.root(name)).into_iter().map(move |(s, v)| ((f, s), v))).collect()
+        names.into_iter().flat_map(|f| self.latest(f, self.root(name), self.at).into_iter().map(move |(s, v)| ((f, s), v))).collect()
     }
 
     /// Facets in force for a job by (facet, source).
@@ -352,11 +393,26 @@ impl<'m> World<'m> {
 
     /// The columns that schemas in force list; `None`: no schema is in force.
     pub fn schema_columns(&self, name: DatasetIx) -> Option<BTreeSet<String>> {
-        self.columns_of(self.root(name))
+        self.columns_of(self.root(name), self.at)
     }
 
-    fn columns_of(&self, root: IncIx) -> Option<BTreeSet<String>> {
-        let schemas = self.latest("schema", root);
+    /// The same at each time that is asked for at which the node lived (of one that
+    /// did not, at each time).
+    pub fn columns_seen(&self, name: DatasetIx) -> Vec<Option<BTreeSet<String>>> {
+        self.columns_seen_of(self.root(name))
+    }
+
+    fn columns_seen_of(&self, root: IncIx) -> Vec<Option<BTreeSet<String>>> {
+        let lived = |t: Micros| {
+            let mut lives = (0..self.class.len()).filter(|i| self.class[*i] == root).flat_map(|i| self.model.lives(i));
+            lives.any(|(from, until)| from <= t && t < until)
+        };
+        let at = self.times.iter().filter(|t| !self.classes[&root].alive || lived(**t));
+        at.map(|t| self.columns_of(root, *t)).collect()
+    }
+
+    fn columns_of(&self, root: IncIx, t: Micros) -> Option<BTreeSet<String>> {
+        let schemas = self.latest("schema", root, t);
         (!schemas.is_empty()).then(|| schemas.values().flat_map(|s| columns(s)).collect())
     }
 
@@ -370,9 +426,9 @@ impl<'m> World<'m> {
 
     fn field_graph(&self) -> Graph {
         let mut graph = Graph::default();
-        let mut columns: BTreeMap<IncIx, Option<BTreeSet<String>>> = BTreeMap::new();
+        let mut columns: BTreeMap<IncIx, Vec<Option<BTreeSet<String>>>> = BTreeMap::new();
         for (root, class) in self.classes.iter().filter(|(_, c)| !c.names.is_empty()) {
-            let listed = self.columns_of(*root);
+            let seen = self.columns_seen_of(*root);
             let known = self.model.fields.iter().filter(|(n, _)| class.names.contains(n)).map(|(_, f)| f.clone());
             // A name that a rename left and that means something else now lends its fields too.
             let lent = self.model.fields.iter().filter(|(n, _)| {
@@ -381,25 +437,25 @@ impl<'m> World<'m> {
             });
             for field in known.chain(lent.map(|(_, f)| f.clone())) {
                 let shown = self.shown(class);
-                let alive = class.alive && listed.as_ref().is_none_or(|l| l.contains(&field));
+                let alive = class.alive && seen.iter().any(|listed| listed.as_ref().is_none_or(|l| l.contains(&field)));
                 let name = Name::new(shown.name.namespace, format!("{}.{field}", shown.name.name));
                 let shown = Shown { kind: ArtifactKind::Field, name, aliases: Vec::new(), alive, ..shown };
                 graph.nodes.insert(self.field_place_of(*root, &field), shown);
             }
-            columns.insert(*root, listed);
+            columns.insert(*root, seen);
         }
-        for (job, source, output, s, says) in self.column_lineage(self.at) {
+        let all_told = self.times.iter().flat_map(|t| self.column_lineage(*t).map(move |told| (*t, told)));
+        for (t, (job, source, output, s, says)) in all_told {
             let stream = &self.model.streams[&(job, source.clone())];
             let out_root = self.class[self.model.incarnation(output, s)];
-            if !self.output_open(stream, output, self.at, out_root) || self.end(output, s) == End::Stale {
+            if !self.output_open(stream, output, t, out_root) || self.end(output, s, t) == End::Stale {
                 continue;
             }
-            let every: BTreeSet<&String> = says.outputs.iter().chain(columns[&out_root].iter().flatten()).collect();
+            let every: BTreeSet<&String> = says.outputs.iter().chain(columns[&out_root].iter().flatten().flatten()).collect();
             let whole = says.whole.iter().flat_map(|(d, f)| every.iter().map(move |o| (*o, d, f)));
             for (to, dataset, from) in says.pairs.iter().map(|(o, d, f)| (o, d, f)).chain(whole) {
                 let Some(input) = self.model.dataset(dataset) else { continue };
-                let end = self.end(input, s);
-                if end == End::Stale {
+                if self.end(input, s, t) == End::Stale {
                     continue;
                 }
                 let in_root = self.class[self.model.incarnation(input, s)];
@@ -420,14 +476,14 @@ impl<'m> World<'m> {
 
     /// Whether that output flow is open at t, and of that node.
     fn output_open(&self, stream: &Stream, output: DatasetIx, t: Micros, root: IncIx) -> bool {
-        self.deciders(stream, 1, output, t).any(|(s, of)| of == root && self.end(output, s) != End::Stale)
+        self.deciders(stream, 1, output, t).any(|(s, of)| of == root && self.end(output, s, t) != End::Stale)
     }
 
     fn field_open(&self, edge: &Edge, t: Micros) -> bool {
         self.column_lineage(t).filter(|c| Some(c.0) == edge.job).any(|(job, source, output, s, says)| {
             let is = |name: DatasetIx, place: &Place| {
                 let root = self.class[self.model.incarnation(name, s)];
-                self.belongs(name, s, root) && self.field_place_of(root, &place.1) == *place
+                self.belongs(name, s, root, t) && self.field_place_of(root, &place.1) == *place
             };
             let listed = says.pairs.iter().filter(|(o, ..)| *o == edge.to.1).map(|(_, d, f)| (d, f));
             let mut inputs = listed.chain(says.whole.iter().map(|(d, f)| (d, f))).filter(|(_, f)| **f == edge.from.1);

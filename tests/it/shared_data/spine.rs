@@ -50,6 +50,7 @@ async fn every_real_event_is_recorded_once_and_comes_back_byte_for_byte() {
                     per_node_max: 50,
                     include_deleted: true,
                     include_self_loops: true,
+                    since: None,
                 };
                 let start = ledgerline::domain::catalog::ArtifactRef::Key(a.key.clone());
                 nodes += reader.lineage(&[start], options, as_of).await.unwrap().nodes.len();

@@ -163,7 +163,7 @@ impl Artifact {
         let path = match (path, &self.facts.key) {
             (Some(path), _) => path,
             (None, NodeKey::Field(_, path)) => path,
-            (None, NodeKey::Artifact(_)) => return Ok(Vec::new()),
+            (None, NodeKey::Artifact(_) | NodeKey::Run(..)) => return Ok(Vec::new()),
         };
         let key = NodeKey::Artifact(self.facts.key.artifact());
         let versions = reading(ctx).await?.facet_versions(key, "schema", LOOKED_AT_MAX, self.as_of).await?;

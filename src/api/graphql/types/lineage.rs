@@ -17,6 +17,7 @@ use super::{
     coverage::SourceCoverage,
     event::LedgerEvent,
     rollup::NamespaceLineage,
+    run::Run,
 };
 use crate::{
     app::view,
@@ -50,6 +51,11 @@ pub enum LineageLevel {
     Artifact,
     /// Columns. A dataset as start means all its columns.
     Field,
+    /// Runs and the datasets that they used or made. A job as start means its latest runs, at most `perNodeLimit`. Of a dataset's runs the
+    /// latest are met first. Every node is reached by a way on which time goes forward: a run can have used what was there by the last that
+    /// is heard of it, so up from there no run is met that began later, and down from a run none that was last heard of before it began.
+    /// Runs count that began by the instant (with `window`, in it).
+    Run,
 }
 
 /// What a lineage leaves out; what lies on both sides of it is joined instead. A start is always shown, with its own edges.
@@ -76,6 +82,13 @@ pub enum FlowKind {
     WasDerivedFrom,
 }
 
+/// A stretch of time up to the instant of the answer.
+#[derive(InputObject, Clone, Copy, Debug)]
+pub struct FlowWindow {
+    /// When it begins; not after `asOf.validAt`.
+    pub since: DateTime,
+}
+
 /// How far a walk goes and what it shows. More than a maximum is an error, never a silent clip.
 #[derive(InputObject, Clone, Copy, Debug)]
 pub struct LineageOptions {
@@ -85,10 +98,10 @@ pub struct LineageOptions {
     /// How many hops of the graph as shown; at most 100 by default.
     #[graphql(default = 1)]
     pub depth: i32,
-    /// Artifacts, or their columns.
+    /// Artifacts, their columns, or runs.
     #[graphql(default_with = "LineageLevel::Artifact")]
     pub level: LineageLevel,
-    /// What is left out and passed through; a hop is one of the graph so shown. Columns are joined without jobs whatever it says, and `DATASETS` is an error for them.
+    /// What is left out and passed through; a hop is one of the graph so shown. Columns are joined without jobs whatever it says, and `DATASETS` is an error for them; for runs anything but `NONE` is.
     #[graphql(default_with = "Collapse::None")]
     pub collapse: Collapse,
     /// How many nodes at most; at most 20,000 by default.
@@ -97,7 +110,12 @@ pub struct LineageOptions {
     /// How many neighbours of one node at most; at most 10,000 by default. What is left out is counted by `remaining`.
     #[graphql(default = 20)]
     pub per_node_limit: i32,
-    /// Whether nodes that are not alive at the instant are shown. They are never walked through.
+    /// Without it an edge is walked that is open at the instant (`asOf.validAt`), between nodes alive then. With it one that was open at any
+    /// time from `since` to the instant, between nodes each alive at some time in it; which names are one node is still told as of the
+    /// instant, and a name that began anew since a drop is another node than before. Of what `collapse` joins both must have been open at
+    /// one time.
+    pub window: Option<FlowWindow>,
+    /// Whether nodes that are not alive at the instant (with `window`: at no time in it) are shown. They are never walked through.
     #[graphql(default = false)]
     pub include_deleted: bool,
     /// Whether edges from a node to itself are shown.
@@ -114,6 +132,7 @@ impl Default for LineageOptions {
             collapse: Collapse::None,
             max_nodes: 200,
             per_node_limit: 20,
+            window: None,
             include_deleted: false,
             include_self_loops: false,
         }
@@ -136,6 +155,7 @@ impl LineageOptions {
             per_node_max: count("options.perNodeLimit", self.per_node_limit)?,
             include_deleted: self.include_deleted,
             include_self_loops: self.include_self_loops,
+            since: self.window.map(|w| w.since.0),
         })
     }
 }
@@ -231,12 +251,12 @@ impl LineageNode {
         Ok(self.told()?.map(|n| n.kind.into()))
     }
 
-    /// The namespace; none where restricted.
+    /// The namespace; of a run its job's; none where restricted.
     async fn namespace(&self) -> Result<Option<&str>> {
         Ok(self.told()?.map(|n| &*n.namespace))
     }
 
-    /// The name inside the namespace; of a column its path inside the dataset; none where restricted.
+    /// The name inside the namespace; of a column its path inside the dataset; of a run OpenLineage's runId; none where restricted.
     async fn name(&self) -> Result<Option<&str>> {
         Ok(self.told()?.map(|n| &*n.name))
     }
@@ -266,12 +286,21 @@ impl LineageNode {
         Ok(self.node()?.deleted_at.map(DateTime))
     }
 
-    /// How many neighbours in the asked direction are not in the answer; none of one that is restricted is counted.
+    /// How many neighbours in the asked direction are not in the answer; none of one that is restricted is counted. Of a dataset's runs
+    /// the latest `perNodeLimit`, and at least 1,000, are looked at.
     async fn remaining(&self) -> Result<u32> {
         Ok(self.node()?.remaining)
     }
 
-    /// The artifact with all its facts at the same instant; none where restricted.
+    /// The run, as the same instant saw it; none of what is no run.
+    #[graphql(complexity = "20 + 3 * child_complexity")]
+    async fn run(&self, ctx: &Context<'_>) -> Result<Option<Run>> {
+        let NodeKey::Run(_, run_id) = &self.node()?.key else { return Ok(None) };
+        let facts = reading(ctx).await?.run((**run_id).into(), self.all.as_of).await?;
+        Ok(facts.map(|facts| Run { facts, as_of: self.all.as_of }))
+    }
+
+    /// The artifact with all its facts at the same instant; none of a run, and where restricted.
     #[graphql(complexity = "20 + 3 * child_complexity")]
     async fn artifact(&self, ctx: &Context<'_>) -> Result<Option<Artifact>> {
         let Some(node) = self.told()? else { return Ok(None) };
@@ -284,7 +313,7 @@ impl LineageNode {
 pub(in super::super) fn dataset_of(key: &NodeKey) -> Option<String> {
     match key {
         NodeKey::Field(dataset, _) => Some(GlobalId::of_artifact(*dataset)),
-        NodeKey::Artifact(_) => None,
+        NodeKey::Artifact(_) | NodeKey::Run(..) => None,
     }
 }
 
@@ -329,7 +358,7 @@ impl LineageEdge {
         Ok(self.edge()?.kind.into())
     }
 
-    /// The job that moved it, where the edge does not end in it already and one alone did.
+    /// The job that moved it, where the edge does not end in it already and one alone did; of a run its job.
     async fn job(&self) -> Result<Option<ID>> {
         Ok(self.edge()?.job.map(|job| GlobalId::of_artifact(job).into()))
     }
@@ -339,12 +368,13 @@ impl LineageEdge {
         Ok(self.edge()?.transformations.iter().map(Transformation::from).collect())
     }
 
-    /// Since when some source holds the edge open without a gap, up to the instant.
+    /// Since when some source holds the edge open without a gap, up to the instant; with `window`, of an edge that is closed by then, the
+    /// last time that it was open. Of a run when it began.
     async fn valid_from(&self) -> Result<DateTime> {
         Ok(DateTime(self.edge()?.valid_from))
     }
 
-    /// Until when, after the instant; none where it is open-ended.
+    /// Until when, after the instant (before it, where `window` shows what is closed by then); none where it is open-ended. Of a run when it ended.
     async fn valid_until(&self) -> Result<Option<DateTime>> {
         Ok(DateTime::end(self.edge()?.valid_until))
     }

@@ -4,14 +4,12 @@ use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::{
-    lives::{Incarnation, Lives},
-    seen::Seen,
-};
+pub use super::lives::Incarnation;
+use super::{lives::Lives, seen::Seen};
 use crate::{
     domain::{
         lineage::AsOf,
-        time::{FOREVER, Micros},
+        time::{DAWN, FOREVER, Micros},
     },
     store::{
         StoreError,
@@ -28,12 +26,13 @@ pub struct Class {
     /// away or begun anew: then nobody can ask for it.
     pub names: SmallVec<[NodeNo; 1]>,
     pub members: SmallVec<[Incarnation; 1]>,
+    /// At some time that is asked for.
     pub alive: bool,
     /// The asker may not see it.
     pub hidden: bool,
     /// Those of the names that the asker sees; `None`: all.
     seen: Option<Box<[NodeNo]>>,
-    /// When it ended, if it is not alive and had been.
+    /// When it ended, if it is not alive at the instant and had been.
     pub deleted_at: Option<Micros>,
 }
 
@@ -44,15 +43,17 @@ impl Class {
     }
 }
 
-/// Starts of runs in `(after, until]`: their flows belong to one incarnation.
+/// Starts of runs in `(after, until]`: their flows belong to one incarnation, as
+/// far as they lie in `within`, where no drop came between.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Bounds {
     pub after: Micros,
     pub until: Micros,
+    pub within: (Micros, Micros),
 }
 
 /// Where the flows of a name may be shown: a class, and which flows belong to it.
-/// `None`: all of them.
+/// `None`: all of them. A class may stand there several times.
 pub type Home = (u32, Option<Bounds>);
 
 /// Resolves names to classes for one question.
@@ -61,6 +62,8 @@ pub struct Classes<'a> {
     db: &'a Connection,
     as_of: AsOf,
     asker: Option<&'a Seen>,
+    /// From when on up to the instant what lived is alive.
+    since: Micros,
     classes: Vec<Class>,
     by_incarnation: FxHashMap<Incarnation, u32>,
     lives: FxHashMap<NodeNo, Lives>,
@@ -73,11 +76,17 @@ const LOST: StoreError = StoreError::Inconsistent { place: "memory of nodes" };
 
 impl<'a> Classes<'a> {
     pub fn new(topology: &'a Topology, db: &'a Connection, as_of: AsOf) -> Self {
+        Self::observed(topology, db, as_of, as_of.valid_at)
+    }
+
+    /// Nodes as the instant sees them, alive if they were at any time in `[since, as_of.valid_at]`.
+    pub fn observed(topology: &'a Topology, db: &'a Connection, as_of: AsOf, since: Micros) -> Self {
         Self {
             topology,
             db,
             as_of,
             asker: None,
+            since,
             classes: Vec::new(),
             by_incarnation: FxHashMap::default(),
             lives: FxHashMap::default(),
@@ -130,32 +139,73 @@ impl<'a> Classes<'a> {
             let incarnation = Incarnation { node, k };
             let class = self.of_incarnation(incarnation)?;
             if self.get(class).is_some_and(|c| !c.names.is_empty()) {
-                homes.push((class, self.bounds(class, incarnation)?));
+                homes.extend(self.bounds(class, incarnation)?.into_iter().map(|bounds| (class, bounds)));
             }
         }
         Ok(homes)
     }
 
     /// Which flows of an incarnation's name belong to its class. A class that is
-    /// alive after a drop takes none from before it.
+    /// alive takes none from before a drop to after it: between two drops what
+    /// belongs to it is told by itself, as far back as is asked for.
     ///
     /// # Errors
     /// The database's.
-    pub fn bounds(&mut self, class: u32, of: Incarnation) -> Result<Option<Bounds>, StoreError> {
+    pub fn bounds(&mut self, class: u32, of: Incarnation) -> Result<SmallVec<[Option<Bounds>; 1]>, StoreError> {
         if !self.topology.has_ends(of.node) {
-            return Ok(None);
+            return Ok(smallvec![None]);
         }
         let alive = self.get(class).is_some_and(|c| c.alive);
-        let at = self.as_of.valid_at;
+        let (at, since) = (self.as_of.valid_at, self.since);
         let lives = self.lives(of.node)?;
-        let mut bounds = Bounds { after: lives.begin(of.k), until: lives.end(of.k) };
-        if alive && let Some(drop) = lives.last_drop(of.k, at) {
-            bounds.after = bounds.after.max(drop);
-        }
-        Ok(Some(bounds))
+        let (begin, until) = (lives.begin(of.k), lives.end(of.k));
+        let drops: SmallVec<[Micros; 2]> = if alive { lives.drops(of.k, at).collect() } else { SmallVec::new() };
+        let begins = std::iter::once(DAWN).chain(drops.iter().copied());
+        let ends = drops.iter().copied().chain([FOREVER]);
+        let seen = begins.zip(ends).filter(|(_, end)| *end > since);
+        Ok(seen.map(|within| Some(Bounds { after: begin.max(within.0), until, within })).collect())
     }
 
-    fn lives(&mut self, node: NodeNo) -> Result<&Lives, StoreError> {
+    /// Whether the class was alive at an instant that is asked for.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn was_alive(&mut self, class: u32, at: Micros) -> Result<bool, StoreError> {
+        for m in self.members(class) {
+            if self.lives(m.node)?.alive(m.k, at, at) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// When lives of the class began in the time that is asked for, its beginning apart.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn births(&mut self, class: u32) -> Result<Vec<Micros>, StoreError> {
+        let (since, at) = (self.since, self.as_of.valid_at);
+        let mut births = Vec::new();
+        for m in self.members(class) {
+            births.extend(self.lives(m.node)?.births(m.k).filter(|b| since < *b && *b <= at));
+        }
+        Ok(births)
+    }
+
+    fn members(&self, class: u32) -> SmallVec<[Incarnation; 1]> {
+        self.get(class).map(|c| c.members.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn has_ends(&self, node: NodeNo) -> bool {
+        self.topology.has_ends(node)
+    }
+
+    /// From when on what lived is alive.
+    pub(super) const fn since(&self) -> Micros {
+        self.since
+    }
+
+    pub(super) fn lives(&mut self, node: NodeNo) -> Result<&Lives, StoreError> {
         use std::collections::hash_map::Entry;
         Ok(match self.lives.entry(node) {
             Entry::Occupied(known) => known.into_mut(),
@@ -309,12 +359,12 @@ impl<'a> Classes<'a> {
 
     fn describe(&mut self, members: SmallVec<[Incarnation; 1]>) -> Result<Class, StoreError> {
         let topology = self.topology;
-        let (at, size) = (self.as_of.valid_at, self.as_of.size);
+        let (at, since, size) = (self.as_of.valid_at, self.since, self.as_of.size);
         // Not admitted, first named, bytes.
         type Order<'n> = (bool, Micros, &'n str, &'n str);
         let mut best: Option<(Order<'_>, NodeNo)> = None;
         let mut names: SmallVec<[NodeNo; 1]> = SmallVec::new();
-        let (mut alive, mut deleted_at) = (false, None);
+        let (mut alive, mut alive_now, mut deleted_at) = (false, false, None);
         // A class is as sensitive as its most sensitive name, and shown by those of
         // its names whose namespaces are admitted.
         let cleared = self.asker.is_none_or(|asker| members.iter().all(|m| asker.clears(topology, m.node)));
@@ -324,12 +374,14 @@ impl<'a> Classes<'a> {
             let first;
             if topology.has_ends(m.node) {
                 let lives = self.lives(m.node)?;
-                alive |= lives.alive(m.k, at);
+                alive |= lives.alive(m.k, since, at);
+                alive_now |= lives.alive(m.k, at, at);
                 deleted_at = deleted_at.max(lives.ended_at(m.k, at));
                 first = lives.first();
             } else {
                 first = topology.life_at(m.node, size).first().map_or(FOREVER, |l| l.0);
                 alive |= first <= at;
+                alive_now |= first <= at;
             }
             if self.meaning(m.node)? == *m {
                 names.push(m.node);
@@ -344,6 +396,7 @@ impl<'a> Classes<'a> {
             }
         }
         let representative = best.map_or_else(|| members.first().map_or(0, |m| m.node), |b| b.1);
+        let deleted_at = deleted_at.filter(|_| !alive_now || names.is_empty());
         Ok(Class {
             representative,
             alive: alive && !names.is_empty(),
@@ -351,7 +404,7 @@ impl<'a> Classes<'a> {
             seen: (self.asker.is_some() && admitted.len() < names.len()).then(|| admitted.into_vec().into()),
             names,
             members,
-            deleted_at: deleted_at.filter(|_| !alive),
+            deleted_at,
         })
     }
 

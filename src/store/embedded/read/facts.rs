@@ -28,6 +28,7 @@ pub fn artifacts(reader: &Reader<'_>, keys: &[NodeKey], as_of: AsOf) -> Result<V
             let Some(no) = reader.find(key.artifact(), as_of.size) else { return Ok(None) };
             match key {
                 NodeKey::Artifact(_) => artifact(reader, &mut classes, no, as_of),
+                NodeKey::Run(..) => Ok(None),
                 NodeKey::Field(id, field) => {
                     if !reader.field_is_named(no, field, as_of.size)? {
                         return Ok(None);

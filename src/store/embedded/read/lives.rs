@@ -95,14 +95,20 @@ impl Lives {
         self.stretches.iter().filter(move |s| s.0 > begin && s.0 < end)
     }
 
-    pub fn alive(&self, k: usize, at: Micros) -> bool {
-        self.of(k).any(|s| s.0 <= at && at < s.1)
+    /// Whether the incarnation was alive at some time in `[since, at]`.
+    pub fn alive(&self, k: usize, since: Micros, at: Micros) -> bool {
+        self.of(k).any(|s| s.0 <= at && since < s.1 && s.0 < s.1)
     }
 
-    /// The last drop up to the instant that reached the incarnation.
-    pub fn last_drop(&self, k: usize, at: Micros) -> Option<Micros> {
+    /// When its lives begin.
+    pub fn births(&self, k: usize) -> impl Iterator<Item = Micros> {
+        self.of(k).map(|s| s.0)
+    }
+
+    /// The drops up to the instant that reached the incarnation, ascending.
+    pub fn drops(&self, k: usize, at: Micros) -> impl Iterator<Item = Micros> {
         let until = self.end(k);
-        self.drops.iter().filter(|d| d.0 == until && d.1 <= at).map(|d| d.1).max()
+        self.drops.iter().filter(move |d| d.0 == until && d.1 <= at).map(|d| d.1)
     }
 
     /// When the incarnation's life ended last by the instant; of one that never
@@ -110,7 +116,7 @@ impl Lives {
     pub fn ended_at(&self, k: usize, at: Micros) -> Option<Micros> {
         match self.of(k).filter(|s| s.0 <= at).last() {
             Some(last) => Some(last.1).filter(|until| *until <= at),
-            None => Some(self.end(k)).filter(|end| *end <= at).max(self.last_drop(k, at)),
+            None => Some(self.end(k)).filter(|end| *end <= at).max(self.drops(k, at).last()),
         }
     }
 

@@ -11,6 +11,7 @@ mod ledger_page;
 mod lives;
 mod pages;
 mod redactable;
+mod run_walk;
 mod runs;
 mod searched;
 mod seen;
@@ -37,6 +38,7 @@ use crate::{
         lineage::{AsOf, FlowAssertion, FlowVersion, Level, NodeKey, Walk, WalkAnswer},
         redaction::{Redactable, RedactionQuestion},
         search::Searchable,
+        time::{FOREVER, Micros},
     },
     store::StoreError,
     vault::Vault,
@@ -80,6 +82,7 @@ impl Reader<'_> {
         Ok(match r {
             ArtifactRef::Key(NodeKey::Artifact(id)) => self.find(*id, size).map(|_| NodeKey::Artifact(*id)),
             ArtifactRef::Key(NodeKey::Field(id, field)) => self.field(*id, field, size)?,
+            ArtifactRef::Key(NodeKey::Run(_, run_id)) => self.resolve_one(&ArtifactRef::Run((**run_id).into()), size)?,
             ArtifactRef::Named(kind, name) => {
                 let id = self.secret.node_id(*kind, name);
                 self.find(id, size).map(|_| NodeKey::Artifact(id))
@@ -92,7 +95,7 @@ impl Reader<'_> {
                     .map_err(backend)?
                     .flatten();
                 match known.filter(|ix| *ix < size) {
-                    Some(_) if self.sees_run(run_id)? => Some(NodeKey::Artifact(self.secret.run_node_id(run_id))),
+                    Some(_) if self.sees_run(run_id)? => Some(NodeKey::Run(self.secret.run_node_id(run_id), (**run_id).into())),
                     _ => None,
                 }
             }
@@ -120,6 +123,7 @@ impl Reader<'_> {
         match question.level {
             Level::Artifact => walk::walk(self, question),
             Level::Field => fields::walk(self, question),
+            Level::Run => run_walk::walk(self, question, true),
         }
     }
 
@@ -128,12 +132,17 @@ impl Reader<'_> {
         match question.level {
             Level::Artifact => walk::count(self, question),
             Level::Field => Ok(WalkCounts::of(&fields::walk(self, question)?)),
+            Level::Run => Ok(WalkCounts::of(&run_walk::walk(self, question, false)?)),
         }
     }
 
     pub fn flow_assertions(&self, flows: &[FlowVersion], size: EntryIndex) -> Result<Vec<FlowAssertion>, StoreError> {
         let mut out = Vec::with_capacity(flows.len());
         for f in flows {
+            if let Some(entry) = f.entry() {
+                out.extend(self.said_by(entry)?);
+                continue;
+            }
             let slot = u32::try_from(f.0).ok();
             let Some(fact) = slot.and_then(|s| self.shared.topology.flow(s)) else { continue };
             let Some((_, source)) = self.shared.topology.pair(fact.pair) else { continue };
@@ -148,6 +157,24 @@ impl Reader<'_> {
             });
         }
         Ok(out)
+    }
+
+    /// What a run's event says is said since it was recorded, for good.
+    fn said_by(&self, entry: EntryIndex) -> Result<Option<FlowAssertion>, StoreError> {
+        let found: Option<(i64, Option<u32>)> = self
+            .db
+            .prepare_cached("SELECT time, source FROM entry WHERE ix = ?1")
+            .and_then(|mut s| s.query_row([entry], |r| Ok((r.get(0)?, r.get(1)?))).optional())
+            .map_err(backend)?;
+        let Some((time, Some(source))) = found else { return Ok(None) };
+        Ok(Some(FlowAssertion {
+            source: super::entries::source_of(self.db, source)?,
+            valid_from: Micros(time),
+            valid_until: FOREVER,
+            recorded_from: entry,
+            recorded_until: None,
+            entry,
+        }))
     }
 
     pub fn artifacts(&self, keys: &[NodeKey], as_of: AsOf) -> Result<Vec<Option<ArtifactFacts>>, StoreError> {

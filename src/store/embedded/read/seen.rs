@@ -19,6 +19,7 @@ use crate::{
         lineage::{AsOf, NodeKey},
         name::Name,
         sight::{Sensitivity, Sight},
+        time::Micros,
     },
     interop::openlineage::read_core,
     store::{
@@ -96,6 +97,11 @@ impl Reader<'_> {
     /// Classes at an instant, as the asker sees them.
     pub fn classes(&self, as_of: AsOf) -> Classes<'_> {
         Classes::new(&self.shared.topology, self.db, as_of).seen_by(self.seen)
+    }
+
+    /// The same over the window of a walk.
+    pub fn classes_since(&self, as_of: AsOf, since: Micros) -> Classes<'_> {
+        Classes::observed(&self.shared.topology, self.db, as_of, since).seen_by(self.seen)
     }
 
     /// Whether a name that may stand in no entry is hidden.

@@ -81,10 +81,10 @@ impl<'a> Starts<'a> {
     /// # Errors
     /// The database's.
     pub fn window(&mut self, pair: PairNo, said: Said, bounds: Option<Bounds>) -> Result<(Micros, Micros), StoreError> {
-        let Some(Bounds { after, until }) = bounds else { return Ok((DAWN, FOREVER)) };
+        let Some(Bounds { after, until, within }) = bounds else { return Ok((DAWN, FOREVER)) };
         let begin = if after == DAWN { DAWN } else { self.first_after(pair, said, after)? };
         let end = if until == FOREVER { FOREVER } else { self.first_after(pair, said, until)? };
-        Ok((begin, end))
+        Ok((begin.max(within.0), end.min(within.1)))
     }
 
     fn first_after(&mut self, pair: PairNo, said: Said, after: Micros) -> Result<Micros, StoreError> {

@@ -40,7 +40,7 @@ pub enum Standing {
     Known,
     /// Open, and an end of it is dead: shown with `includeDeleted`, never walked through.
     Tombstone,
-    /// Open, and both ends alive.
+    /// Open, and both ends alive: of a window, each at some time in it.
     Walkable,
 }
 
@@ -68,7 +68,7 @@ struct Neighbour {
     standing: Standing,
     /// Every stretch in which some source holds the edge open.
     spans: SmallVec<[(Micros, Micros); 2]>,
-    /// The facts that hold it open at the instant.
+    /// The facts that hold it open at the instant, or in the window.
     open: SmallVec<[FlowFact; 1]>,
 }
 
@@ -115,7 +115,7 @@ fn walker<'a>(reader: &'a Reader<'a>, question: &'a Walk, only_counts: bool) -> 
         question,
         only_counts,
         reader,
-        classes: reader.classes(question.as_of),
+        classes: reader.classes_since(question.as_of, question.since),
         starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         starts_at: FxHashSet::default(),
         shown: FxHashMap::default(),
@@ -379,7 +379,7 @@ impl Walker<'_> {
         let mut met = Met::default();
         for m in &members {
             let is_job = topology.node(m.node).is_some_and(|n| n.kind == ArtifactKind::Job);
-            let own = if is_job { None } else { self.classes.bounds(class, *m)? };
+            let own = if is_job { SmallVec::new() } else { self.classes.bounds(class, *m)? };
             for way in [UP, DOWN] {
                 if ways & way == 0 {
                     continue;
@@ -393,7 +393,9 @@ impl Walker<'_> {
                         }
                     } else {
                         let other = self.classes.of(f.job)?;
-                        self.meet(&mut met, &f, other, way, own)?;
+                        for bounds in &own {
+                            self.meet(&mut met, &f, other, way, *bounds)?;
+                        }
                     }
                 }
             }
@@ -405,7 +407,7 @@ impl Walker<'_> {
         let window = self.starts.window(f.pair, Said::Flow(f.side, f.dataset), bounds)?;
         let span = (f.valid_from.max(window.0), f.valid_until.min(window.1));
         let at = self.question.as_of.valid_at;
-        let open = span.0 <= at && at < span.1;
+        let open = span.0 <= at && self.question.since < span.1 && span.0 < span.1;
         let standing = match (open, self.is_alive(other)) {
             (false, _) => Standing::Known,
             (true, false) => Standing::Tombstone,
@@ -422,7 +424,8 @@ impl Walker<'_> {
         if span.0 < span.1 {
             n.spans.push(span);
         }
-        if open {
+        // Between two drops the same fact may be met again.
+        if open && n.open.last().is_none_or(|last| last.slot != f.slot) {
             n.open.push(*f);
         }
         Ok(())
@@ -491,7 +494,8 @@ pub fn aliases(topology: &Topology, class: &Class) -> Vec<Name> {
     aliases
 }
 
-/// The maximal interval around an instant that intervals cover together.
+/// The maximal interval around an instant that intervals cover together; where
+/// none lies around it, the last one before.
 pub fn span_around(spans: &[(Micros, Micros)], at: Micros) -> (Micros, Micros) {
     let mut sorted: SmallVec<[(Micros, Micros); 4]> = SmallVec::from_slice(spans);
     sorted.sort_unstable();
@@ -499,7 +503,7 @@ pub fn span_around(spans: &[(Micros, Micros)], at: Micros) -> (Micros, Micros) {
     for (from, until) in sorted {
         match &mut merged {
             Some((_, end)) if from <= *end => *end = (*end).max(until),
-            Some((start, end)) if *start <= at && at < *end => break,
+            Some(_) if from > at => break,
             _ => merged = Some((from, until)),
         }
     }
@@ -515,5 +519,7 @@ mod tests {
         let spans = [(3, 9), (0, 5), (20, 30)].map(|(a, b)| (Micros(a), Micros(b)));
         assert_eq!(span_around(&spans, Micros(2)), (Micros(0), Micros(9)));
         assert_eq!(span_around(&spans, Micros(25)), (Micros(20), Micros(30)));
+        assert_eq!(span_around(&spans, Micros(15)), (Micros(0), Micros(9)));
+        assert_eq!(span_around(&spans, Micros(99)), (Micros(20), Micros(30)));
     }
 }

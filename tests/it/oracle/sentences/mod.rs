@@ -2,8 +2,10 @@
 //! of the contract's lineage as one small case with its expected answer.
 mod flows;
 mod nodes;
+mod runs;
 mod served;
 mod walks;
+mod windows;
 
 use ledgerline::domain::{
     kind::ArtifactKind,
@@ -20,7 +22,7 @@ use super::{
     generator::BASE,
     mirror::id_of,
     model::Model,
-    world::World,
+    world::{Edge, Place, World},
 };
 
 const PRODUCER: &str = "https://git.example/tools/tree/1.0.0/etl";
@@ -187,15 +189,20 @@ const WIDE: Options = Options {
 /// A walk from `job:j`, `a` or `a.x` as short lines: nodes `a@1` (depth) with
 /// `+2` for what remains, `†` for the dead; edges `a→j`; then the state of the walk.
 fn walked(sent: &[Sent], minute: i64, from: &str, options: Options) -> String {
+    observed(sent, minute, minute, from, options)
+}
+
+/// The same over a window, with the edges that are closed by its end as `a⇢j`.
+fn observed(sent: &[Sent], since: i64, minute: i64, from: &str, options: Options) -> String {
     let model = model(sent);
-    let world = World::new(&model, at(minute), &id_of);
+    let world = World::observed(&model, at(minute), Some(at(since)), &id_of);
     let start = match (from.strip_prefix("job:"), from.split_once('.')) {
         (Some(job), _) => world.place(ArtifactKind::Job, &name(job)),
         (_, Some((dataset, field))) => world.field_place(&name(dataset), field),
         _ => world.place(ArtifactKind::Dataset, &name(from)),
     };
     let answer = walk(&world, &[start.expect("a known start")], options);
-    let called = |p| &*answer.nodes[p].shown.name.name;
+    let called = |p: &Place| &*answer.nodes[p].shown.name.name;
     let mut nodes: Vec<String> = answer
         .nodes
         .iter()
@@ -206,7 +213,9 @@ fn walked(sent: &[Sent], minute: i64, from: &str, options: Options) -> String {
             format!("{}@{}{rest}{dead}{cycle}", called(p), n.depth)
         })
         .collect();
-    let mut edges: Vec<String> = answer.edges.keys().map(|e| format!("{}→{}", called(&e.from), called(&e.to))).collect();
+    let arrow = |until: Micros| if until > at(minute) { '→' } else { '⇢' };
+    let edge = |(e, (_, until)): (&Edge, &(Micros, Micros))| format!("{}{}{}", called(&e.from), arrow(*until), called(&e.to));
+    let mut edges: Vec<String> = answer.edges.iter().map(edge).collect();
     let mut cut: Vec<&str> = answer.frontier.iter().map(called).collect();
     nodes.sort();
     edges.sort();

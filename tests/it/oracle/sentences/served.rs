@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Sent, dataset, design, run};
 use crate::oracle::{driver::Asking, served::Served};
 
-fn agree(sent: &[Sent]) {
+pub fn agree(sent: &[Sent]) {
     let served = Served::start();
     let mut history: Vec<_> = sent.iter().map(|s| (s.0.clone(), s.1.clone())).collect();
     for order in ["as it happened", "backwards"] {

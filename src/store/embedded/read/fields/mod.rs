@@ -5,6 +5,7 @@
 //! and some source's schema in force lists it; where no source has a schema in
 //! force, column lineage is taken at its word.
 mod maps;
+mod seen;
 mod walk;
 
 use std::sync::Arc;

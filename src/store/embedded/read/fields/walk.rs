@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::{FieldMap, FieldSet, Told, maps::InputOf};
+use super::{FieldMap, Told, maps::InputOf, seen::Schemas};
 use crate::{
     domain::{
         assertion::Transformation,
@@ -45,7 +45,7 @@ struct Neighbour {
 #[derive(Default)]
 struct Known {
     columns: FxHashMap<NodeNo, Arc<Vec<Told>>>,
-    schemas: FxHashMap<u32, Arc<Vec<Arc<FieldSet>>>>,
+    schemas: FxHashMap<u32, Arc<Vec<Schemas>>>,
     readers: FxHashMap<NodeNo, Arc<Vec<PairNo>>>,
     flows: FxHashMap<(PairNo, NodeNo), Arc<Vec<FlowFact>>>,
 }
@@ -67,7 +67,7 @@ pub fn walk(reader: &Reader<'_>, question: &Walk) -> Result<WalkAnswer, StoreErr
     let mut walker = Walker {
         reader,
         question,
-        classes: reader.classes(question.as_of),
+        classes: reader.classes_since(question.as_of, question.since),
         starts: Starts::new(reader.db, &reader.shared.intern, question.as_of.size),
         known: Known::default(),
         shown: FxHashMap::default(),
@@ -173,11 +173,12 @@ impl Walker<'_> {
                 continue;
             }
             match key {
+                NodeKey::Run(..) => {}
                 NodeKey::Field(_, field) => starts.push((class, field.clone())),
                 NodeKey::Artifact(_) => {
-                    let schemas = self.schemas(class)?;
-                    starts.extend(schemas.iter().flat_map(|s| s.paths.iter()).map(|p| (class, p.clone())));
-                    if schemas.is_empty() {
+                    let seen = self.schemas(class)?;
+                    starts.extend(seen.iter().flatten().flat_map(|s| s.paths.iter()).map(|p| (class, p.clone())));
+                    if seen.iter().any(Vec::is_empty) {
                         for node in self.names(class) {
                             for told in self.columns_in_force(node)? {
                                 if let Some(map) = self.map(&told)? {
@@ -196,11 +197,13 @@ impl Walker<'_> {
         self.classes.get(class).map(|c| c.names.clone()).unwrap_or_default()
     }
 
-    fn schemas(&mut self, class: u32) -> Result<Arc<Vec<Arc<FieldSet>>>, StoreError> {
+    /// The schemas in force, as often as they were others.
+    fn schemas(&mut self, class: u32) -> Result<Arc<Vec<Schemas>>, StoreError> {
         if let Some(known) = self.known.schemas.get(&class) {
             return Ok(known.clone());
         }
-        let found = Arc::new(self.reader.schemas(&self.names(class), self.question.as_of)?);
+        let names = self.names(class);
+        let found = Arc::new(self.reader.schemas_seen(&mut self.classes, class, &names, self.question)?);
         self.known.schemas.insert(class, found.clone());
         Ok(found)
     }
@@ -215,8 +218,8 @@ impl Walker<'_> {
     }
 
     fn columns_in_force(&mut self, output: NodeNo) -> Result<SmallVec<[Told; 2]>, StoreError> {
-        let at = self.question.as_of.valid_at;
-        Ok(self.columns(output)?.iter().filter(|t| t.from <= at && at < t.until).copied().collect())
+        let (since, at) = (self.question.since, self.question.as_of.valid_at);
+        Ok(self.columns(output)?.iter().filter(|t| t.from <= at && since < t.until).copied().collect())
     }
 
     fn map(&self, told: &Told) -> Result<Option<Arc<FieldMap>>, StoreError> {
@@ -249,13 +252,13 @@ impl Walker<'_> {
         found
     }
 
-    /// The dataset is alive, and some schema in force lists the field or none is in force.
+    /// The dataset is alive, and some schema in force lists the field or none is in
+    /// force; of a window, at some time in it.
     fn live(&mut self, field: &Field) -> Result<bool, StoreError> {
         if !self.classes.get(field.0).is_some_and(|c| c.alive) {
             return Ok(false);
         }
-        let schemas = self.schemas(field.0)?;
-        Ok(schemas.is_empty() || schemas.iter().any(|s| s.has(&field.1)))
+        Ok(self.schemas(field.0)?.iter().any(|seen| seen.is_empty() || seen.iter().any(|s| s.has(&field.1))))
     }
 
     fn key(&self, f: &Field) -> (NodeId, Arc<str>) {
@@ -422,29 +425,30 @@ impl Walker<'_> {
         }
         let members = self.classes.get(f.0).map(|c| c.members.clone()).unwrap_or_default();
         for m in members {
-            let own = self.classes.bounds(f.0, m)?;
-            if ways & UP != 0 {
-                for told in self.columns_in_force(m.node)? {
-                    let Some(map) = self.map(&told)? else { continue };
-                    // What influences every field influences those that are known to be there.
-                    let listed = map.makes(&f.1) || self.schemas(f.0)?.iter().any(|s| s.has(&f.1));
-                    for input in map.inputs_of(&f.1).filter(|_| listed) {
-                        for (class, bounds) in self.classes.homes(input.dataset)? {
-                            let between = Between { input: bounds, output: own, class: f.0 };
-                            self.meet(&mut found, (class, input.field.clone()), UP, &told, between, &input.transformations)?;
+            for own in self.classes.bounds(f.0, m)? {
+                if ways & UP != 0 {
+                    for told in self.columns_in_force(m.node)? {
+                        let Some(map) = self.map(&told)? else { continue };
+                        // What influences every field influences those that are known to be there.
+                        let listed = map.makes(&f.1) || self.schemas(f.0)?.iter().flatten().any(|s| s.has(&f.1));
+                        for input in map.inputs_of(&f.1).filter(|_| listed) {
+                            for (class, bounds) in self.classes.homes(input.dataset)? {
+                                let between = Between { input: bounds, output: own, class: f.0 };
+                                self.meet(&mut found, (class, input.field.clone()), UP, &told, between, &input.transformations)?;
+                            }
                         }
                     }
                 }
-            }
-            if ways & DOWN != 0 {
-                for pair in self.readers(m.node)?.iter() {
-                    for output in self.reader.outputs_of(*pair, self.question.as_of.size) {
-                        for told in self.columns_in_force(output)?.iter().filter(|t| t.pair == *pair) {
-                            let Some(map) = self.map(told)?.filter(|map| map.reads(m.node, &f.1)) else { continue };
-                            for (class, bounds) in self.classes.homes(output)? {
-                                let between = Between { input: own, output: bounds, class };
-                                for (field, input) in self.made(&map, m.node, &f.1, class)? {
-                                    self.meet(&mut found, (class, field), DOWN, told, between, &input.transformations)?;
+                if ways & DOWN != 0 {
+                    for pair in self.readers(m.node)?.iter() {
+                        for output in self.reader.outputs_of(*pair, self.question.as_of.size) {
+                            for told in self.columns_in_force(output)?.iter().filter(|t| t.pair == *pair) {
+                                let Some(map) = self.map(told)?.filter(|map| map.reads(m.node, &f.1)) else { continue };
+                                for (class, bounds) in self.classes.homes(output)? {
+                                    let between = Between { input: own, output: bounds, class };
+                                    for (field, input) in self.made(&map, m.node, &f.1, class)? {
+                                        self.meet(&mut found, (class, field), DOWN, told, between, &input.transformations)?;
+                                    }
                                 }
                             }
                         }
@@ -460,7 +464,9 @@ impl Walker<'_> {
         let mut made: Vec<(Arc<str>, InputOf)> = map.made_from(dataset, field).map(|(m, i)| (m.clone(), i.clone())).collect();
         for input in map.influence(dataset, field) {
             let schemas = self.schemas(output)?;
-            let listed = schemas.iter().flat_map(|s| s.paths.iter()).filter(|p| !map.makes(p));
+            let mut listed: Vec<&Arc<str>> = schemas.iter().flatten().flat_map(|s| s.paths.iter()).filter(|p| !map.makes(p)).collect();
+            listed.sort_unstable();
+            listed.dedup();
             made.extend(map.fields.iter().chain(listed).map(|m| (m.clone(), input.clone())));
         }
         Ok(made)
@@ -476,10 +482,10 @@ impl Walker<'_> {
         between: Between,
         transformations: &[Transformation],
     ) -> Result<(), StoreError> {
-        let at = self.question.as_of.valid_at;
+        let (since, at) = (self.question.since, self.question.as_of.valid_at);
         let mut open: SmallVec<[FlowFact; 1]> = SmallVec::new();
         self.told_spans(told, between, |flow, (from, until)| {
-            if from <= at && at < until && !open.iter().any(|f| f.slot == flow.slot) {
+            if from <= at && since < until && !open.iter().any(|f| f.slot == flow.slot) {
                 open.push(*flow);
             }
         })?;
@@ -522,12 +528,13 @@ impl Walker<'_> {
         let members = self.classes.get(between.class).map(|c| c.members.clone()).unwrap_or_default();
         let flows = self.output_flows(told.pair, told.output);
         for m in members.iter().filter(|m| m.node == told.output) {
-            let bounds = self.classes.bounds(between.class, *m)?;
-            for flow in flows.iter() {
-                let window = self.starts.window(told.pair, Said::Flow(flow.side, flow.dataset), bounds)?;
-                let span = (holds.0.max(flow.valid_from).max(window.0), holds.1.min(flow.valid_until).min(window.1));
-                if span.0 < span.1 {
-                    each(flow, span);
+            for bounds in self.classes.bounds(between.class, *m)? {
+                for flow in flows.iter() {
+                    let window = self.starts.window(told.pair, Said::Flow(flow.side, flow.dataset), bounds)?;
+                    let span = (holds.0.max(flow.valid_from).max(window.0), holds.1.min(flow.valid_until).min(window.1));
+                    if span.0 < span.1 {
+                        each(flow, span);
+                    }
                 }
             }
         }
@@ -541,12 +548,13 @@ impl Walker<'_> {
         let members = self.classes.get(edge.to.0).map(|c| c.members.clone()).unwrap_or_default();
         let mut rest: Vec<(Option<Bounds>, Told)> = Vec::new();
         for m in members {
-            let own = self.classes.bounds(edge.to.0, m)?;
             let columns = self.columns(m.node)?;
-            let by_job = columns.iter().filter(|t| self.reader.shared.topology.pair(t.pair).is_some_and(|(job, _)| job == edge.job));
-            rest.extend(by_job.map(|t| (own, *t)));
+            for own in self.classes.bounds(edge.to.0, m)? {
+                let by_job = columns.iter().filter(|t| self.reader.shared.topology.pair(t.pair).is_some_and(|(job, _)| job == edge.job));
+                rest.extend(by_job.map(|t| (own, *t)));
+            }
         }
-        let (mut whole, mut spans) = ((at, at), Vec::new());
+        let (mut whole, mut spans) = ((self.question.since, at), Vec::new());
         loop {
             let (touching, apart): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, t)| t.from <= whole.1 && whole.0 <= t.until);
             if touching.is_empty() {

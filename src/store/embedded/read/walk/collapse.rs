@@ -10,7 +10,7 @@ use super::{DOWN, Neighbour, Standing, UP, Walker};
 use crate::{
     domain::{
         kind::ArtifactKind,
-        lineage::{Collapse, FlowKind},
+        lineage::{Collapse, FlowKind, Walk},
         time::Micros,
     },
     store::StoreError,
@@ -46,7 +46,7 @@ impl Walker<'_> {
                     let behind = self.behind(near.class, way)?;
                     for far in behind.iter() {
                         joins += 1;
-                        joined.join(&near, far, self.question.collapse);
+                        joined.join(&near, far, self.question);
                     }
                     if joins > JOINS_A_LOOK {
                         joins = 0;
@@ -82,9 +82,14 @@ impl Walker<'_> {
 }
 
 impl Joined {
-    fn join(&mut self, near: &Neighbour, far: &Neighbour, collapse: Collapse) {
-        let job = (collapse == Collapse::Jobs).then_some(near.class);
-        let standing = near.standing.min(far.standing);
+    fn join(&mut self, near: &Neighbour, far: &Neighbour, question: &Walk) {
+        let job = (question.collapse == Collapse::Jobs).then_some(near.class);
+        let both = near.spans.iter().flat_map(|a| far.spans.iter().map(|b| (a.0.max(b.0), a.1.min(b.1))));
+        let both = both.filter(|(from, until): &(Micros, Micros)| from < until);
+        let both: SmallVec<[(Micros, Micros); 2]> = both.collect();
+        // Each may have been open at a time of its own.
+        let together = both.iter().any(|(from, until)| *from <= question.as_of.valid_at && question.since < *until);
+        let standing = if together { near.standing.min(far.standing) } else { Standing::Known };
         let i = *self.at.entry((far.class, near.way, job)).or_insert(self.neighbours.len());
         if i == self.neighbours.len() {
             let (spans, open) = (SmallVec::new(), SmallVec::new());
@@ -93,8 +98,7 @@ impl Joined {
         }
         let Some(n) = self.neighbours.get_mut(i) else { return };
         n.standing = n.standing.max(standing);
-        let both = near.spans.iter().flat_map(|a| far.spans.iter().map(|b| (a.0.max(b.0), a.1.min(b.1))));
-        n.spans.extend(both.filter(|(from, until): &(Micros, Micros)| from < until));
+        n.spans.extend(both);
         if standing > Standing::Known {
             for flow in near.open.iter().chain(&far.open) {
                 if !n.open.iter().any(|f| f.slot == flow.slot) {

@@ -35,9 +35,9 @@ const CLASSES_MAX: usize = 1 << 17;
 const FEW: usize = 1 << 11;
 
 /// Whether all that the question finds can be counted, without caps: the graph as
-/// it is, one way, and nothing in it is kept from the asker.
-pub const fn fits(question: &Walk) -> bool {
-    matches!(question.collapse, Collapse::None) && !matches!(question.direction, Direction::Both)
+/// it is at an instant, one way, and nothing in it is kept from the asker.
+pub fn fits(question: &Walk) -> bool {
+    question.collapse == Collapse::None && question.direction != Direction::Both && question.since == question.as_of.valid_at
 }
 
 /// Counts. Only the deadline and the depth end it.
