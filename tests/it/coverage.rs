@@ -251,6 +251,13 @@ fn sources_are_paged_and_a_scoped_token_sees_those_of_its_namespaces() {
     let found = sources(&stand, &scoped, &Value::Null);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["source"], "c https://example.org/producer");
+    let listed = stand.data(&scoped, "{artifacts{totalCount nodes{namespace}}}", json!({}));
+    assert_eq!(listed["artifacts"], json!({"totalCount": 1, "nodes": [{"namespace": "apart"}]}));
+    // What leads to something hidden is not told of by who reported it.
+    let query = "{lineage(from: [{dataset: {namespace: \"apart\", name: \"x\"}}]){nodes{restricted} coverage{source}}}";
+    let covered = stand.data(&scoped, query, json!({}));
+    assert_eq!(covered["lineage"]["nodes"], json!([{"restricted": false}, {"restricted": true}]));
+    assert_eq!(covered["lineage"]["coverage"], json!([{"source": "c https://example.org/producer"}]), "it speaks of the namespace");
     assert_eq!(stand.error(&tokens[0], "{sources(after: \"x\"){nodes{source}}}", json!({})).0, "BAD_USER_INPUT");
     let producer = stand.token(&[Role::Producer]);
     assert_eq!(stand.error(&producer, "{sources{nodes{source}}}", json!({})).0, "FORBIDDEN");
