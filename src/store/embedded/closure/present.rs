@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{
         id::EntryIndex,
+        kind::ArtifactKind,
         lineage::AsOf,
         time::{DAWN, FOREVER, Micros},
     },
@@ -47,9 +48,13 @@ impl Copied for Present {
         let mut open: Vec<(NodeNo, NodeNo, bool)> = Vec::new();
         for f in facts() {
             let known = f.known(size);
-            let is_later = f.recorded_from >= position(size) || f.recorded_until != NEVER && EntryIndex::from(f.recorded_until) >= size;
-            let will_change = known && f.valid_until > at && (f.valid_from > at || f.valid_until < FOREVER);
-            if is_later || will_change {
+            let ends_later = f.recorded_until != NEVER && EntryIndex::from(f.recorded_until) >= size;
+            let turns_later = known && f.valid_until > at && (f.valid_from > at || f.valid_until < FOREVER);
+            if f.recorded_from >= position(size) {
+                marks.set_grown(f.dataset);
+                marks.set_grown(f.job);
+            }
+            if ends_later || turns_later {
                 marks.set(f.dataset);
                 marks.set(f.job);
             } else if known && f.valid_until == FOREVER {
@@ -88,21 +93,54 @@ impl Present {
         as_of.size >= self.size && as_of.valid_at >= self.at
     }
 
-    /// Follows nodes one way: all edges are counted, each neighbour that was not
-    /// met before is met. Gives the nodes that it does not tell of to `others`.
-    pub fn follow(&self, down: bool, level: &[NodeNo], mut meet: impl FnMut(NodeNo), others: &mut Vec<NodeNo>) -> u64 {
+    /// Follows nodes one way at an instant that it covers: all edges are counted,
+    /// each neighbour is met. Gives the nodes that it does not tell of to `others`.
+    pub fn follow(
+        &self,
+        topology: &Topology,
+        (as_of, down): (AsOf, bool),
+        level: &[NodeNo],
+        mut meet: impl FnMut(NodeNo),
+        others: &mut Vec<NodeNo>,
+    ) -> u64 {
         let [up, downwards] = &self.ways;
         let rows = if down { downwards } else { up };
-        let mut edges = 0;
+        let (mut edges, mut added) = (0, Vec::new());
         for node in level {
-            if self.marks.is_set(*node) {
-                others.push(*node);
-                continue;
-            }
             let row = rows.row(*node);
+            if self.marks.is_set(*node) {
+                if self.marks.is_changed(*node) || !self.added(topology, (as_of, down), *node, row, &mut added) {
+                    others.push(*node);
+                    continue;
+                }
+                edges += added.len() as u64;
+                added.iter().for_each(|neighbour| meet(*neighbour));
+            }
             edges += row.len() as u64;
             row.iter().for_each(|neighbour| meet(*neighbour));
         }
         edges
+    }
+
+    /// The neighbours of a node by later flows that are not in its row; `false`
+    /// where there is more to them than bare flows.
+    fn added(&self, topology: &Topology, (as_of, down): (AsOf, bool), node: NodeNo, row: &[NodeNo], added: &mut Vec<NodeNo>) -> bool {
+        added.clear();
+        let is_job = topology.node(node).is_some_and(|n| n.kind == ArtifactKind::Job);
+        let list = usize::from(down == is_job);
+        // The latest come first, and none of those before the copy was changed.
+        let later = topology.flows_of(node, list).take_while(|f| f.recorded_from >= position(self.size));
+        for f in later.filter(|f| f.known(as_of.size) && f.open(as_of.valid_at)) {
+            let neighbour = if is_job { f.dataset } else { f.job };
+            let lives = || topology.life_at(neighbour, as_of.size).first().is_some_and(|life| life.0 <= as_of.valid_at);
+            if !topology.is_plain(neighbour) || !lives() {
+                return false;
+            }
+            added.push(neighbour);
+        }
+        added.sort_unstable();
+        added.dedup();
+        added.retain(|neighbour| row.binary_search(neighbour).is_err());
+        true
     }
 }

@@ -150,7 +150,7 @@ impl Topology {
         job_head.0.store(no, Ordering::Release);
         dataset.degree.fetch_add(1, Ordering::Relaxed);
         job.degree.fetch_add(1, Ordering::Relaxed);
-        self.touch_flow(f.dataset, f.job);
+        self.touch_flow(f.dataset, f.job, false);
         Some(no)
     }
 
@@ -158,7 +158,7 @@ impl Topology {
     pub fn end_flow(&self, slot: u32, by: EntryIndex) {
         if let Some(s) = self.flows.get(slot) {
             s.recorded_until.store(position(by), Ordering::Release);
-            self.touch_flow(s.dataset.load(Ordering::Relaxed), s.job.load(Ordering::Relaxed));
+            self.touch_flow(s.dataset.load(Ordering::Relaxed), s.job.load(Ordering::Relaxed), true);
         }
     }
 

@@ -13,7 +13,10 @@ use super::{NodeNo, Topology};
 /// the commit that changes something is published.
 pub struct Marks {
     nodes: u32,
+    /// All that a copy does not tell whole.
     bits: Box<[AtomicU64]>,
+    /// Those of them at which flows were not only added.
+    changed: Box<[AtomicU64]>,
     /// How many the writer set.
     touched: AtomicU32,
     /// Names that ended, or were joined with others, for the first time: what flows
@@ -24,12 +27,15 @@ pub struct Marks {
 
 impl Marks {
     fn new(nodes: u32) -> Self {
-        let bits: Box<[AtomicU64]> = (0..nodes.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        // What lies beyond the last node is later than the copy.
-        if let Some(last) = bits.last().filter(|_| !nodes.is_multiple_of(64)) {
-            last.store(u64::MAX << (nodes % 64), Ordering::Relaxed);
-        }
-        Self { nodes, bits, touched: AtomicU32::new(0), special: Mutex::default(), spreading: Mutex::new(()) }
+        let bits = || -> Box<[AtomicU64]> {
+            let bits: Box<[AtomicU64]> = (0..nodes.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+            // What lies beyond the last node is later than the copy.
+            if let Some(last) = bits.last().filter(|_| !nodes.is_multiple_of(64)) {
+                last.store(u64::MAX << (nodes % 64), Ordering::Relaxed);
+            }
+            bits
+        };
+        Self { nodes, bits: bits(), changed: bits(), touched: AtomicU32::new(0), special: Mutex::default(), spreading: Mutex::new(()) }
     }
 
     /// The nodes that were there, by number from 0.
@@ -42,19 +48,33 @@ impl Marks {
         self.touched.load(Ordering::Relaxed)
     }
 
-    /// Whether the node is to be read where it is kept.
+    /// Whether there is more to the node than the copy tells.
     pub fn is_set(&self, node: NodeNo) -> bool {
-        self.bits.get(node as usize / 64).is_none_or(|word| word.load(Ordering::Relaxed) >> (node % 64) & 1 != 0)
+        is_in(&self.bits, node)
     }
 
-    /// For whoever copies: the node cannot be copied. Not counted as changed.
-    pub fn set(&self, node: NodeNo) -> bool {
-        let bit = 1 << (node % 64);
-        self.bits.get(node as usize / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+    /// Of one that is set: whether something else happened than that flows were
+    /// added, by later entries than the copy knows.
+    pub fn is_changed(&self, node: NodeNo) -> bool {
+        is_in(&self.changed, node)
     }
 
-    fn touch(&self, node: NodeNo) {
-        if self.set(node) {
+    /// For whoever copies: the node cannot be copied.
+    pub fn set(&self, node: NodeNo) {
+        put(&self.changed, node);
+        put(&self.bits, node);
+    }
+
+    /// For whoever copies: flows of the node are later than the copy.
+    pub fn set_grown(&self, node: NodeNo) {
+        put(&self.bits, node);
+    }
+
+    fn touch(&self, node: NodeNo, changed: bool) {
+        if changed {
+            put(&self.changed, node);
+        }
+        if put(&self.bits, node) {
             self.touched.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -66,17 +86,27 @@ impl Marks {
         let _one_at_a_time = self.spreading.lock();
         let special = std::mem::take(&mut *self.special.lock());
         for node in special {
-            self.touch(node);
+            self.touch(node, true);
             for f in (0..2).flat_map(|list| topology.flows_of(node, list)) {
-                self.touch(if f.dataset == node { f.job } else { f.dataset });
+                self.touch(if f.dataset == node { f.job } else { f.dataset }, true);
             }
         }
     }
 
     /// In memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bits.len() * 8
+        (self.bits.len() + self.changed.len()) * 8
     }
+}
+
+fn is_in(bits: &[AtomicU64], node: NodeNo) -> bool {
+    bits.get(node as usize / 64).is_none_or(|word| word.load(Ordering::Relaxed) >> (node % 64) & 1 != 0)
+}
+
+/// Tells whether the bit is new.
+fn put(bits: &[AtomicU64], node: NodeNo) -> bool {
+    let bit = 1 << (node % 64);
+    bits.get(node as usize / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
 }
 
 impl Topology {
@@ -94,12 +124,13 @@ impl Topology {
         self.attended.lock().retain(|m| !Arc::ptr_eq(m, marks));
     }
 
-    /// What flows between two nodes changed. For the writer, after the change: the
-    /// lock orders it with [`Topology::attend`], so it cannot be missed on both sides.
-    pub(super) fn touch_flow(&self, dataset: NodeNo, job: NodeNo) {
+    /// What flows between two nodes changed: was added, or ended. For the writer,
+    /// after the change: the lock orders it with [`Topology::attend`], so it cannot
+    /// be missed on both sides.
+    pub(super) fn touch_flow(&self, dataset: NodeNo, job: NodeNo, ended: bool) {
         for marks in self.attended.lock().iter() {
-            marks.touch(dataset);
-            marks.touch(job);
+            marks.touch(dataset, ended);
+            marks.touch(job, ended);
         }
     }
 
@@ -148,6 +179,9 @@ mod tests {
         assert_eq!(set(&marks), [6, 7], "later nodes are not in the copy");
         topology.add_flow(&flow(1, 4)).unwrap();
         assert_eq!(set(&marks), [1, 4, 6, 7]);
+        assert!(!marks.is_changed(4));
+        topology.end_flow(slot + 1, 3);
+        assert!(marks.is_changed(1) && marks.is_changed(4) && !marks.is_changed(0));
         topology.mark_ends(0);
         topology.mark_ends(0);
         marks.settle(&topology);

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::{DOWN, Standing, Walker, ways};
 use crate::{
@@ -205,8 +206,48 @@ impl Counting<'_> {
         Instant::now() >= self.question.deadline
     }
 
+    /// Follows one node as the walker does, where it and what it flows to are one
+    /// name each without an end; `false` where they are not: nothing was followed.
+    fn expand_plain(&mut self, node: NodeNo, next: &mut Next) -> bool {
+        let (topology, as_of) = (self.walker.topology, self.question.as_of);
+        if !topology.is_plain(node) {
+            return false;
+        }
+        let is_job = topology.node(node).is_some_and(|n| n.kind == ArtifactKind::Job);
+        let list = usize::from((ways(self.question.direction) == DOWN) == is_job);
+        let mut neighbours: SmallVec<[NodeNo; 16]> = SmallVec::new();
+        for f in topology.flows_of(node, list).filter(|f| f.known(as_of.size) && f.open(as_of.valid_at)) {
+            let neighbour = if is_job { f.dataset } else { f.job };
+            if !topology.is_plain(neighbour) {
+                return false;
+            }
+            neighbours.push(neighbour);
+        }
+        neighbours.sort_unstable();
+        neighbours.dedup();
+        for neighbour in neighbours {
+            let alive = topology.life_at(neighbour, as_of.size).first().is_some_and(|life| life.0 <= as_of.valid_at);
+            if alive || self.question.include_deleted {
+                self.edges += 1;
+                self.meet(neighbour, alive, next);
+            }
+        }
+        true
+    }
+
+    fn meet(&mut self, node: NodeNo, alive: bool, next: &mut Next) {
+        match (self.seen.insert(node), alive) {
+            (true, true) => next.nodes.push(node),
+            (true, false) => next.ended += 1,
+            (false, _) => {}
+        }
+    }
+
     /// Follows one node as the walker does.
     fn expand(&mut self, node: NodeNo, next: &mut Next) -> Result<(), StoreError> {
+        if self.expand_plain(node, next) {
+            return Ok(());
+        }
         let class = self.walker.classes.of(node)?;
         let least = if self.question.include_deleted { Standing::Tombstone } else { Standing::Walkable };
         for n in self.walker.collect(class, ways(self.question.direction))? {
@@ -216,11 +257,7 @@ impl Counting<'_> {
             }
             self.edges += 1;
             let (node, alive) = self.node_of(n.class)?;
-            match (self.seen.insert(node), alive) {
-                (true, true) => next.nodes.push(node),
-                (true, false) => next.ended += 1,
-                (false, _) => {}
-            }
+            self.meet(node, alive, next);
         }
         Ok(())
     }
