@@ -56,7 +56,7 @@ fn a_folder_in_use_by_a_living_process_is_refused_until_it_is_dead() {
 #[test]
 fn a_folder_of_a_newer_version_is_refused() {
     for (file, expected) in [
-        ("main.db", ["schema version 99", "up to 3", "use a newer ledgerline"]),
+        ("main.db", ["schema version 99", "up to 4", "use a newer ledgerline"]),
         ("vault.db", ["schema version 99", "up to 1", "run the newer program"]),
     ] {
         let folder = folder(1);
@@ -69,7 +69,7 @@ fn a_folder_of_a_newer_version_is_refused() {
 fn a_folder_of_a_build_before_the_first_release_is_refused() {
     let folder = folder(1);
     rusqlite::Connection::open(folder.path().join("main.db")).unwrap().pragma_update(None, "user_version", 1).unwrap();
-    says(&refusal(folder.path(), &small()), &["schema version 1", "this program needs 2", "send the events again"]);
+    says(&refusal(folder.path(), &small()), &["schema version 1", "this program needs 4", "send the events again"]);
 }
 
 #[test]
