@@ -47,7 +47,9 @@ const WIDEST: Options = Options {
 ///
 /// Caps bound what is shown, and so no count of artifacts as they are.
 pub fn counts(world: &World<'_>, from: &[Place], mut options: Options) -> Value {
-    if options.level == Level::Artifact && options.collapse == Collapse::None && world.times == [world.at] {
+    // Caps bound counts of who may not see everything, as they bound their walks.
+    let caps = options.level != Level::Artifact || options.collapse != Collapse::None || world.times != [world.at] || world.asker.is_some();
+    if !caps {
         (options.nodes_max, options.per_node_max) = (usize::MAX, usize::MAX);
     }
     let way = |direction: Direction| {
