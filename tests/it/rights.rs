@@ -62,14 +62,14 @@ fn questions() -> Vec<String> {
     let lineage = "nodes{id restricted kind namespace name dataset aliases{namespace name} depth selfLoop deletedAt remaining artifact{id name}} \
          edges{from to kind job transformations{type description} validFrom validUntil assertions{source event{index parts{text}}}} \
          byNamespace{namespaces{namespace nodes} edges{from to edges}} \
-         completeness{status reasons nodesVisited edgesVisited frontier prunedByTime}";
+         coverage{source} completeness{status reasons nodesVisited edgesVisited frontier prunedByTime}";
     let counts = "nodes edges byKind{kind nodes} byDepth{depth nodes} status reasons";
     let options = |more: &str| {
         format!("options: {{depth: 10, maxNodes: 500, perNodeLimit: 100, includeDeleted: true, includeSelfLoops: true{more}}}")
     };
     let name = |name: &str| format!("{{dataset: {{namespace: \"db\", name: \"{name}\"}}}}");
     let mut all = vec![
-        format!("{{artifacts(first: 200){{nodes{{{artifact}}}}}}}"),
+        format!("{{artifacts(first: 200){{totalCount nodes{{{artifact}}}}}}}"),
         format!("{{events(first: 200){{nodes{{{ENTRY} actor{{handle}}}}}}}}"),
         format!(
             "{{search(text: \"PLANTED\"){{totalCount nodes{{artifact{{{artifact}}}}} facets{{namespaces{{namespace count}} kinds{{kind count}}}}}}}}"
@@ -84,7 +84,7 @@ fn questions() -> Vec<String> {
     }
     for start in ["a", "b", "c", "d", "z"] {
         all.push(format!("{{artifact(ref: {}){{{artifact}}}}}", name(start)));
-        for more in ["", ", level: FIELD", ", collapse: JOBS", ", collapse: DATASETS"] {
+        for more in ["", ", level: FIELD", ", level: RUN", ", collapse: JOBS", ", collapse: DATASETS"] {
             all.push(format!("{{lineage(from: [{}], {}){{{lineage}}}}}", name(start), options(more)));
             all.push(format!(
                 "{{lineageCounts(from: [{}], {}){{upstream{{{counts}}} downstream{{{counts}}}}}}}",
