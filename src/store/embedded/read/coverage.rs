@@ -37,6 +37,13 @@ pub fn coverage(r: &Reader<'_>, flows: &[FlowVersion], namespaces: &[Box<str>], 
     let slots = flows.iter().filter_map(|f| u32::try_from(f.0).ok());
     pairs.extend(slots.filter_map(|slot| topology.flow(slot)).map(|f| f.pair));
     let mut sources: BTreeSet<SourceNo> = pairs.into_iter().filter_map(|p| topology.pair(p)).map(|p| p.1).collect();
+    for entry in flows.iter().filter_map(|f| f.entry()) {
+        let source: Option<Option<SourceNo>> =
+            r.db.prepare_cached("SELECT source FROM entry WHERE ix = ?1")
+                .and_then(|mut s| s.query_row([entry], |row| row.get(0)).optional())
+                .map_err(backend)?;
+        sources.extend(source.flatten());
+    }
     for namespace in namespaces {
         let spoken: Vec<SourceNo> =
             r.db.prepare_cached("SELECT source FROM speaker WHERE namespace = ?1 AND ix < ?2")
