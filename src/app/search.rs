@@ -19,6 +19,7 @@ use crate::{
         search::{Found, QUERY_WORDS_MAX, SearchIndex, SearchQuery, Searchable, TEXT_BYTES_MAX, query_words},
     },
     store::{Store, StoreError},
+    telemetry::name,
 };
 
 /// How often the thread looks for changes when nobody searches.
@@ -114,6 +115,8 @@ impl Shared {
                 Ok(()) => IDLE,
                 Err(e) => {
                     // What changed was told and is lost: begin anew.
+                    metrics::counter!(name::SEARCH_FAILURES).increment(1);
+                    metrics::gauge!(name::SEARCH_READY).set(0);
                     tracing::error!(error = %error_chain(&e), "the search index could not be filled; it is built anew");
                     from = 0;
                     *self.indexed.write() = Indexed::default();
@@ -176,6 +179,7 @@ impl Shared {
             read.iter().for_each(|(key, found)| indexed.index.put(key, found.as_ref()));
             indexed.size = Some(size);
         }
+        metrics::gauge!(name::SEARCH_READY).set(1);
         self.caught_up.send_replace(Some(size));
         Ok(())
     }

@@ -30,6 +30,13 @@ pub mod name {
     pub const LINEAGE_SECONDS: &str = "ledgerline_lineage_duration_seconds";
     pub const TOPOLOGY_NODES: &str = "ledgerline_topology_nodes";
     pub const TOPOLOGY_EDGES: &str = "ledgerline_topology_edges";
+    pub const SOCKETS: &str = "ledgerline_websocket_connections";
+    pub const SOCKET_OPERATIONS: &str = "ledgerline_websocket_operations";
+    /// Label `reason`: the code that the server closed with, or `away` for a client that was gone.
+    pub const SOCKETS_CLOSED: &str = "ledgerline_websocket_closed_total";
+    /// 1 while the search index is built and follows the ledger.
+    pub const SEARCH_READY: &str = "ledgerline_search_ready";
+    pub const SEARCH_FAILURES: &str = "ledgerline_search_failures_total";
     /// 1 once the topology is loaded and requests are served.
     pub const READY: &str = "ledgerline_ready";
 }
@@ -103,6 +110,11 @@ fn describe() {
     describe_histogram!(name::LINEAGE_SECONDS, Unit::Seconds, "Time of one lineage walk");
     describe_gauge!(name::TOPOLOGY_NODES, "Nodes in the topology index");
     describe_gauge!(name::TOPOLOGY_EDGES, "Edges in the topology index");
+    describe_gauge!(name::SOCKETS, "WebSocket connections that are open");
+    describe_gauge!(name::SOCKET_OPERATIONS, "Operations under way over WebSocket, live subscriptions among them");
+    describe_counter!(name::SOCKETS_CLOSED, "WebSocket connections that ended, by the code they were closed with");
+    describe_gauge!(name::SEARCH_READY, "1 while the search index is built and follows the ledger, 0 before and after a failure");
+    describe_counter!(name::SEARCH_FAILURES, "Times that filling the search index failed and it was begun anew");
     describe_gauge!(name::READY, "1 when requests are served, 0 before");
 }
 

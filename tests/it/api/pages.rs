@@ -106,3 +106,33 @@ fn a_total_counts_what_the_pages_list_with_ends_renames_and_symlinks() {
     }
     assert!(most >= 5, "the job, and what lives beside it: {most}");
 }
+
+#[test]
+fn twenty_thousand_artifacts_are_walked_each_once_while_others_are_written() {
+    let stand = Stand::new();
+    let token = stand.token(&[Role::Producer, Role::Reader]);
+    let write = |run: u8, minute: u32, names: Vec<String>| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(stand.send(&token, &run_event("COMPLETE", run, minute, &[], &names)).status, 201);
+    };
+    const EACH: usize = 1_000;
+    (0..20_u8).for_each(|e| write(e, 10, (0..EACH).map(|i| format!("d{:05}", usize::from(e) * EACH + i)).collect()));
+    let query = "query($after: String){artifacts(first: 200, after: $after, filter: {kinds: [DATASET]}){nodes{name} pageInfo{hasNextPage endCursor}}}";
+    let (mut seen, mut after, mut page) = (Vec::new(), Value::Null, 0_u32);
+    loop {
+        let data = stand.data(&token, query, json!({ "after": after }));
+        seen.extend(data["artifacts"]["nodes"].as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap().to_owned()));
+        if page.is_multiple_of(10) {
+            // Before, right behind, and at the end of where the walk is.
+            let here = seen.last().unwrap();
+            write(200, 20 + page / 10, vec![format!("a{page}"), format!("{here}x"), format!("z{page}")]);
+        }
+        page += 1;
+        after = data["artifacts"]["pageInfo"]["endCursor"].clone();
+        if data["artifacts"]["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+    }
+    let all: Vec<String> = (0..20 * EACH).map(|i| format!("d{i:05}")).collect();
+    assert!(seen == all, "{} of {}", seen.len(), all.len());
+}

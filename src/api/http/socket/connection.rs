@@ -22,10 +22,27 @@ use crate::{
     access::TokenDigest,
     api::graphql::execute::{Operation, refusal},
     app::{App, AppError, Code},
+    telemetry::name,
 };
 
 /// An operation under way; ends with its place in the order of all.
 type Running = LocalBoxFuture<'static, (u64, Result<Result<(), End>, Aborted>)>;
+
+/// An operation under way, counted until it ends however it ends.
+struct Live;
+
+impl Live {
+    fn begin() -> Self {
+        metrics::gauge!(name::SOCKET_OPERATIONS).increment(1);
+        Self
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        metrics::gauge!(name::SOCKET_OPERATIONS).decrement(1);
+    }
+}
 
 pub struct Connection {
     shared: Data<Shared>,
@@ -60,6 +77,8 @@ impl Connection {
     /// Until either side ends it. What is under way then is dropped.
     pub async fn run(mut self, stream: AggregatedMessageStream, draining: watch::Receiver<bool>, spoken: bool) {
         let end = if spoken { self.serve(stream, draining).await } else { End::close(4406, "Subprotocol not acceptable") };
+        let why = if let End::Close(code, _) = &end { code.to_string() } else { "away".to_owned() };
+        metrics::counter!(name::SOCKETS_CLOSED, "reason" => why).increment(1);
         if let End::Close(code, reason) = end {
             let Out { session, timeout } = self.out;
             let reason = CloseReason { code: CloseCode::from(code), description: Some(reason) };
@@ -158,7 +177,13 @@ impl Connection {
         self.begun += 1;
         let number = self.begun;
         let (handle, registration) = AbortHandle::new_pair();
-        let running = Abortable::new(run.run(operation), registration);
+        let live = Live::begin();
+        let running = async move {
+            let ended = run.run(operation).await;
+            drop(live);
+            ended
+        };
+        let running = Abortable::new(running, registration);
         self.ids.insert(id, (number, handle));
         self.running.push(running.map(move |ended| (number, ended)).boxed_local());
         Ok(())

@@ -20,7 +20,7 @@ use super::{
     answer::{Failure, Outcome, correlation_id},
     auth,
 };
-use crate::app::AppError;
+use crate::{app::AppError, telemetry::name};
 
 /// The sub-protocol.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -87,7 +87,10 @@ impl Sockets {
             *open += usize::from(room);
             room
         });
-        entered.then(|| Place(self.clone()))
+        entered.then(|| {
+            metrics::gauge!(name::SOCKETS).increment(1);
+            Place(self.clone())
+        })
     }
 }
 
@@ -96,6 +99,7 @@ struct Place(Arc<Sockets>);
 
 impl Drop for Place {
     fn drop(&mut self) {
+        metrics::gauge!(name::SOCKETS).decrement(1);
         self.0.open.send_modify(|open| *open = open.saturating_sub(1));
     }
 }
