@@ -186,6 +186,10 @@ pub async fn rich_world() -> World {
     world
 }
 
+/// Written when 1,024 entries are full (`store/embedded/blocks.rs`): tests of
+/// coverage rebuild folders that have them.
+const SUMS: [&str; 3] = ["entry_block", "source_hour", "source_block"];
+
 #[test]
 fn a_folder_with_a_rich_history_passes_and_says_what_was_checked() {
     let report = passes(Folder::rich().path());
@@ -200,9 +204,8 @@ fn a_folder_with_a_rich_history_passes_and_says_what_was_checked() {
     assert_eq!((checked.destroyed, checked.references_of_erased), (0, 0));
     assert!(checked.references > 50 && checked.people > 2, "{checked:?}");
     let rows = checked.projection.as_ref().unwrap();
-    for (table, count) in rows {
-        assert!(*count > 0, "the history has nothing for `{table}`");
-    }
+    let empty: Vec<&str> = rows.iter().filter(|(_, count)| *count == 0).map(|(table, _)| *table).collect();
+    assert_eq!(empty, SUMS, "of everything else the history has something");
 }
 
 #[test]
