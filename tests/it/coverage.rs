@@ -281,4 +281,9 @@ fn a_start_without_edges_is_covered_by_those_who_speak_of_its_namespace() {
     };
     assert_eq!(covered("alone"), ["one https://example.org/producer", "two https://example.org/catalog"]);
     assert_eq!(covered("x"), ["one https://example.org/producer"]);
+    // Edges of runs stand on entries, and those have sources too.
+    let query = "query($run: ID!){lineage(from: [{run: $run}], options: {level: RUN}){edges{from} coverage{source}}}";
+    let data = stand.data(&one, query, json!({"run": "00000000-0000-4000-8000-000000000001"}));
+    assert_eq!(data["lineage"]["edges"].as_array().unwrap().len(), 2);
+    assert_eq!(data["lineage"]["coverage"], json!([{"source": "one https://example.org/producer"}]));
 }
