@@ -98,7 +98,7 @@ pub fn check_history_as(
     history: &[(String, Value)],
     asking: Asking,
 ) -> Result<usize, String> {
-    let mut check = Check { looks, id_of, ask, jobs: Labels::new(), asked_jobs: BTreeSet::new(), chance: Chance(1), made: 0 };
+    let mut check = Check { looks, id_of, ask, jobs: Labels::new(), known_jobs: BTreeSet::new(), chance: Chance(1), made: 0 };
     let (mut events, mut seen, mut sizes) = (Vec::new(), HashSet::new(), Vec::<u64>::new());
     let mut models = Vec::new();
     for (integration, json) in history {
@@ -136,7 +136,7 @@ struct Check<'f> {
     id_of: IdOf<'f>,
     ask: Ask<'f>,
     jobs: Labels,
-    asked_jobs: BTreeSet<Name>,
+    known_jobs: BTreeSet<Name>,
     chance: Chance,
     made: usize,
 }
@@ -349,15 +349,18 @@ impl Check<'_> {
 
     /// Learns the ids of jobs, which edges between fields carry.
     fn label_jobs(&mut self, model: &Model) {
-        let new: Vec<&Name> = model.jobs.iter().map(|j| &j.name).filter(|n| self.asked_jobs.insert((*n).clone())).collect();
+        let new: Vec<&Name> = model.jobs.iter().map(|j| &j.name).filter(|n| !self.known_jobs.contains(*n)).collect();
         let ask = |name: &&Name| Question { query: ARTIFACT, variables: json!({ "ref": { "job": name_ref(name) } }) };
         let questions: Vec<Question> = new.iter().map(ask).collect();
         if questions.is_empty() {
             return;
         }
         for (name, response) in new.into_iter().zip((self.ask)(&questions)) {
-            let id = response["data"]["artifact"]["id"].as_str().unwrap_or_default();
-            self.jobs.insert(id.to_owned(), label(ArtifactKind::Job, name));
+            // One that the reader may not see yet is asked for again.
+            if let Some(id) = response["data"]["artifact"]["id"].as_str() {
+                self.jobs.insert(id.to_owned(), label(ArtifactKind::Job, name));
+                self.known_jobs.insert(name.clone());
+            }
         }
     }
 

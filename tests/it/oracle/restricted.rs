@@ -85,3 +85,18 @@ fn restricted_readers_and_the_oracle_agree_on_random_histories() {
         prop_assert_eq!(served.check_as(&classified(&history, seed), Asking::USUAL, &asked).map(|_| ()), Ok(()));
     });
 }
+
+#[test]
+fn a_job_that_was_sensitive_at_first_is_told_of_by_its_name_later() {
+    let tagged = |minute: u32, run: u8, tags: Value| {
+        let mut event = crate::support::run_event("COMPLETE", run, minute, &["a"], &["b"]);
+        event["job"]["facets"]["tags"] = tags;
+        ("alpha".to_owned(), event)
+    };
+    let secret = json!({ "tags": [{ "key": "sensitivity", "value": "restricted" }] });
+    let history = [tagged(10, 1, secret), tagged(20, 2, json!({ "_deleted": true, "tags": [] }))];
+    let served = Served::with_clearance(Sensitivity::Internal);
+    let asked = Reads { namespaces: vec!["db".to_owned(), "jobs".to_owned()], clearance: Sensitivity::Internal };
+    let often = Asking::Some { on_the_way: 60, in_the_end: 60 };
+    assert_eq!(served.check_as(&history, often, &asked).map(|_| ()), Ok(()));
+}
