@@ -11,6 +11,7 @@ mod ledger;
 mod lineage_options;
 mod page;
 mod pages;
+mod recorded_from;
 mod schema;
 mod schema_changes;
 mod search;

@@ -85,7 +85,6 @@ pub struct InForce {
     pub owner: u32,
     pub valid_from: Micros,
     pub valid_until: Micros,
-    pub recorded_from: EntryIndex,
     pub digest: Digest,
     pub blob: Option<u32>,
     pub by: EntryIndex,
@@ -127,7 +126,7 @@ fn latest(reader: &Reader<'_>, node: NodeNo, as_of: AsOf) -> Result<Vec<InForce>
     reader
         .db
         .prepare_cached(
-            "SELECT name, owner, vf, vu, rf, digest, blob, by, deleted FROM facet \
+            "SELECT name, owner, vf, vu, digest, blob, by, deleted FROM facet \
              WHERE node = ?1 AND vf <= ?2 AND vu > ?2 AND rf < ?3 AND (ru IS NULL OR ru >= ?3)",
         )
         .and_then(|mut s| {
@@ -137,11 +136,10 @@ fn latest(reader: &Reader<'_>, node: NodeNo, as_of: AsOf) -> Result<Vec<InForce>
                     owner: r.get(1)?,
                     valid_from: Micros(r.get(2)?),
                     valid_until: Micros(r.get(3)?),
-                    recorded_from: r.get(4)?,
-                    digest: r.get(5)?,
-                    blob: r.get(6)?,
-                    by: r.get(7)?,
-                    deleted: r.get(8)?,
+                    digest: r.get(4)?,
+                    blob: r.get(5)?,
+                    by: r.get(6)?,
+                    deleted: r.get(7)?,
                 })
             })?
             .collect()
@@ -179,13 +177,8 @@ pub fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<Own
             let own = a.job.iter().chain(a.inputs.iter().flatten()).chain(a.outputs.iter().flatten()).chain(a.dataset.iter());
             let own = own.filter(|e| fixed.is_some_and(|n| *n.namespace == *e.name.namespace && *n.name == *e.name.name));
             for o in own.filter_map(|e| e.owners.as_ref()).flatten() {
-                let owner = OwnerFacts {
-                    handle: o.handle,
-                    role: o.role.clone(),
-                    source: source.clone(),
-                    since: f.valid_from,
-                    recorded_from: f.recorded_from,
-                };
+                let owner =
+                    OwnerFacts { handle: o.handle, role: o.role.clone(), source: source.clone(), since: f.valid_from, recorded_from: f.by };
                 if !owners.iter().any(|x| x.handle == owner.handle && x.role == owner.role && x.source == owner.source) {
                     owners.push(owner);
                 }
@@ -203,7 +196,8 @@ pub fn facet(reader: &Reader<'_>, node: NodeNo, f: InForce, owners: &mut Vec<Own
         job: job.filter(|_| !withheld),
         valid_from: f.valid_from,
         valid_until: f.valid_until,
-        recorded_from: f.recorded_from,
+        // A later entry may have recorded the stretch anew, shorter.
+        recorded_from: f.by,
         digest: f.digest,
         withheld,
         bytes: bytes.filter(|_| !withheld),

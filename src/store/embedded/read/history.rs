@@ -11,7 +11,6 @@ use super::{
 use crate::{
     domain::{
         history::{Before, FacetVersion},
-        id::EntryIndex,
         lineage::{AsOf, NodeKey},
         time::Micros,
     },
@@ -78,7 +77,7 @@ fn of_names(reader: &Reader<'_>, names: &[NodeNo], facet_no: u32, limit: usize, 
         for (node, mut row) in rows {
             if let Some((of, newer)) = sequence.last_mut() {
                 if newer.says_as(&row) {
-                    (newer.valid_from, newer.recorded_from, newer.by, newer.blob) = (row.valid_from, row.recorded_from, row.by, row.blob);
+                    (newer.valid_from, newer.by, newer.blob) = (row.valid_from, row.by, row.blob);
                     *of = node;
                     continue;
                 }
@@ -127,16 +126,15 @@ fn newest(reader: &Reader<'_>, node: NodeNo, name: u32, owner: u32, limit: usize
             owner,
             valid_from: Micros(r.get(0)?),
             valid_until: Micros(r.get(1)?),
-            recorded_from: r.get::<_, EntryIndex>(2)?,
-            digest: r.get(3)?,
-            blob: r.get(4)?,
-            by: r.get(5)?,
-            deleted: r.get(6)?,
+            digest: r.get(2)?,
+            blob: r.get(3)?,
+            by: r.get(4)?,
+            deleted: r.get(5)?,
         })
     };
     (|| {
         let mut s = reader.db.prepare_cached(
-            "SELECT vf, vu, rf, digest, blob, by, deleted FROM facet WHERE node = ?1 AND name = ?2 AND owner = ?3 AND vf <= ?4 \
+            "SELECT vf, vu, digest, blob, by, deleted FROM facet WHERE node = ?1 AND name = ?2 AND owner = ?3 AND vf <= ?4 \
              AND rf < ?5 AND (ru IS NULL OR ru >= ?5) AND vf < vu ORDER BY vf DESC, tie DESC",
         )?;
         let mut rows = s.query((node, name, owner, as_of.valid_at.0, as_of.size))?;
@@ -144,7 +142,7 @@ fn newest(reader: &Reader<'_>, node: NodeNo, name: u32, owner: u32, limit: usize
         while let Some(r) = rows.next()? {
             let older = read(r)?;
             if let Some(same) = found.last_mut().filter(|newer| newer.says_as(&older)) {
-                (same.valid_from, same.recorded_from, same.by, same.blob) = (older.valid_from, older.recorded_from, older.by, older.blob);
+                (same.valid_from, same.by, same.blob) = (older.valid_from, older.by, older.blob);
             } else if found.len() == limit {
                 break;
             } else {
