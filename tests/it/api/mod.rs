@@ -2,6 +2,7 @@
 mod audits;
 mod auth;
 mod correct;
+mod dataset_runs;
 mod declare;
 pub mod documents;
 mod events;

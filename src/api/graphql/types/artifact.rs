@@ -266,7 +266,7 @@ impl Artifact {
         Ok(ArtifactVersion::list(&versions, first))
     }
 
-    /// The latest runs of a job, newest first; of anything else none.
+    /// The latest runs of a job, or of any job that read or wrote a dataset, newest first; of anything else none.
     #[graphql(complexity = "5 + price(Some(first), 10, RUNS_MAX, child_complexity)")]
     async fn runs(
         &self,
@@ -274,10 +274,12 @@ impl Artifact {
         #[graphql(default = 10, desc = "How many at most; at most 100.")] first: i32,
     ) -> Result<Vec<Run>> {
         let first = size("first", first, RUNS_MAX)?;
-        if self.facts.kind != kind::ArtifactKind::Job {
-            return Ok(Vec::new());
-        }
-        let runs = reading(ctx).await?.runs_of(self.facts.key.artifact(), first, self.as_of).await?;
+        let (reading, id) = (reading(ctx).await?, self.facts.key.artifact());
+        let runs = match self.facts.kind {
+            kind::ArtifactKind::Job => reading.runs_of(id, first, self.as_of).await?,
+            kind::ArtifactKind::Dataset => reading.runs_of_dataset(id, first, self.as_of).await?,
+            _ => return Ok(Vec::new()),
+        };
         Ok(runs.into_iter().map(|facts| Run { facts, as_of: self.as_of }).collect())
     }
 

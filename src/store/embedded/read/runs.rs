@@ -13,7 +13,7 @@ use crate::{
     interop::openlineage::read_core,
     store::{
         StoreError,
-        embedded::{plan::RunShapes, project::plan_of, schema::backend, topology::NodeNo},
+        embedded::{project::plan_of, schema::backend, topology::NodeNo},
     },
 };
 
@@ -22,20 +22,20 @@ use crate::{
 /// # Errors
 /// The database's.
 pub fn run(reader: &Reader<'_>, run_id: &str, as_of: AsOf) -> Result<Option<RunFacts>, StoreError> {
-    let rows: Vec<(u64, u64, i64, Vec<u8>, u32)> = reader
+    let rows: Vec<(u64, u64, u32)> = reader
         .db
         .prepare_cached(
-            "SELECT r.rn, r.first_ix, r.start, r.shapes, r.pair FROM run_id i JOIN run r ON r.pair = i.pair AND r.start = i.start AND r.rid = i.rid \
+            "SELECT r.rn, r.first_ix, r.pair FROM run_id i JOIN run r ON r.pair = i.pair AND r.start = i.start AND r.rid = i.rid \
              WHERE i.rid = ?1",
         )
-        .and_then(|mut s| s.query_map([run_id.as_bytes()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?.collect())
+        .and_then(|mut s| s.query_map([run_id.as_bytes()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect())
         .map_err(backend)?;
-    if !rows.iter().all(|r| reader.sees_pair(r.4)) {
+    if !rows.iter().all(|r| reader.sees_pair(r.2)) {
         return Ok(None);
     }
     let mut entries: Vec<EntryIndex> = Vec::new();
     let (mut inputs, mut outputs): (FxHashSet<NodeNo>, FxHashSet<NodeNo>) = Default::default();
-    for (rn, first_ix, start, shapes, _) in &rows {
+    for (rn, first_ix, _) in &rows {
         entries.push(*first_ix);
         let more: Vec<u64> = reader
             .db
@@ -43,23 +43,25 @@ pub fn run(reader: &Reader<'_>, run_id: &str, as_of: AsOf) -> Result<Option<RunF
             .and_then(|mut s| s.query_map([rn], |r| r.get(0))?.collect())
             .map_err(backend)?;
         entries.extend(more);
-        for (shape, us, by) in RunShapes::decode(shapes, *start)?.0 {
-            if by < as_of.size && us <= as_of.valid_at.0 {
-                let plan = plan_of(reader.db, &reader.shared.intern, shape)?;
-                inputs.extend(plan.members(false));
-                outputs.extend(plan.members(true));
-            }
-        }
     }
     entries.retain(|ix| *ix < as_of.size);
     entries.sort_unstable();
     let times = times(reader, &entries)?;
-    entries = times.iter().filter(|(_, us)| *us <= as_of.valid_at).map(|(ix, _)| *ix).collect();
+    let mut shapes: FxHashSet<u32> = FxHashSet::default();
+    entries.clear();
+    for (ix, _, shape) in times.iter().filter(|(_, us, _)| *us <= as_of.valid_at) {
+        entries.push(*ix);
+        if shapes.insert(*shape) {
+            let plan = plan_of(reader.db, &reader.shared.intern, *shape)?;
+            inputs.extend(plan.members(false));
+            outputs.extend(plan.members(true));
+        }
+    }
     if entries.is_empty() {
         return Ok(None);
     }
     let topology = &reader.shared.topology;
-    let job = rows.first().and_then(|r| topology.pair(r.4)).and_then(|(job, _)| topology.node(job)).map(|n| n.id);
+    let job = rows.first().and_then(|r| topology.pair(r.2)).and_then(|(job, _)| topology.node(job)).map(|n| n.id);
     let ids = |nos: FxHashSet<NodeNo>| {
         let mut ids: Vec<NodeId> = nos.into_iter().filter(|n| reader.sees(*n)).filter_map(|n| topology.node(n)).map(|n| n.id).collect();
         ids.sort_unstable();
@@ -84,9 +86,10 @@ pub fn run(reader: &Reader<'_>, run_id: &str, as_of: AsOf) -> Result<Option<RunF
     Ok(Some(facts))
 }
 
-fn times(reader: &Reader<'_>, entries: &[EntryIndex]) -> Result<Vec<(EntryIndex, Micros)>, StoreError> {
-    let mut s = reader.db.prepare_cached("SELECT time FROM entry WHERE ix = ?1").map_err(backend)?;
-    entries.iter().map(|ix| s.query_row([ix], |r| r.get(0)).map(|us| (*ix, Micros(us))).map_err(backend)).collect()
+/// Entries with their events' times and shapes.
+fn times(reader: &Reader<'_>, entries: &[EntryIndex]) -> Result<Vec<(EntryIndex, Micros, u32)>, StoreError> {
+    let mut s = reader.db.prepare_cached("SELECT time, shape FROM entry WHERE ix = ?1").map_err(backend)?;
+    entries.iter().map(|ix| s.query_row([ix], |r| Ok((*ix, Micros(r.get(0)?), r.get(1)?))).map_err(backend)).collect()
 }
 
 /// What stands in the events' `core` parts: state, nominal times, parents.

@@ -6,7 +6,7 @@
 //! and a run that began after it is not met; walking down with the earliest time
 //! at which what matters can be in it, and a run last heard of before it is not
 //! met. A node that is reached again with more time is looked at again.
-mod sought;
+pub(super) mod sought;
 
 use std::{sync::Arc, time::Instant};
 

@@ -184,21 +184,6 @@ pub fn latest_of_class(
     let mut nodes: SmallVec<[NodeNo; 2]> = members.iter().map(|m| m.node).collect();
     nodes.sort_unstable();
     nodes.dedup();
-    let mut pairs: FxHashSet<PairNo> = FxHashSet::default();
-    for node in &nodes {
-        let flows = reader.shared.topology.flows_of(*node, usize::from(sought.output));
-        pairs.extend(flows.filter(|f| !f.side.is_design()).map(|f| f.pair));
-        reader
-            .db
-            .prepare_cached("SELECT by / 2 FROM naming WHERE node = ?1 AND by % 2 = 0")
-            .and_then(|mut s| {
-                for pair in s.query_map([node], |r| r.get::<_, PairNo>(0))? {
-                    pairs.insert(pair?);
-                }
-                Ok(())
-            })
-            .map_err(backend)?;
-    }
     let names = |node: &NodeNo| nodes.binary_search(node).is_ok();
     let belongs = |report: &Report| -> Result<bool, StoreError> {
         for (.., shape) in &report.events {
@@ -211,6 +196,7 @@ pub fn latest_of_class(
         }
         Ok(false)
     };
+    let pairs = pairs_naming(reader, &nodes, sought.output)?;
     latest(
         reader,
         pairs,
@@ -219,6 +205,47 @@ pub fn latest_of_class(
         |shape| Ok(plan_of(reader.db, &reader.shared.intern, shape)?.members(sought.output).iter().any(names)),
         belongs,
     )
+}
+
+/// The latest runs that name any of some names on one side, whatever became of those since.
+///
+/// # Errors
+/// The database's.
+pub fn latest_of_names(reader: &Reader<'_>, names: &[NodeNo], as_of: AsOf, sought: Sought) -> Result<Latest, StoreError> {
+    let names_it = |shape: u32| -> Result<bool, StoreError> {
+        Ok(plan_of(reader.db, &reader.shared.intern, shape)?.members(sought.output).iter().any(|m| names.contains(m)))
+    };
+    let is_it = |report: &Report| -> Result<bool, StoreError> {
+        for (.., shape) in &report.events {
+            if names_it(*shape)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let mut pairs = pairs_naming(reader, names, sought.output)?;
+    pairs.retain(|pair| reader.sees_pair(*pair));
+    latest(reader, pairs, as_of, sought, names_it, is_it)
+}
+
+/// The (job, source) pairs whose runs may name one of some names on that side.
+fn pairs_naming(reader: &Reader<'_>, nodes: &[NodeNo], output: bool) -> Result<FxHashSet<PairNo>, StoreError> {
+    let mut pairs: FxHashSet<PairNo> = FxHashSet::default();
+    for node in nodes {
+        let flows = reader.shared.topology.flows_of(*node, usize::from(output));
+        pairs.extend(flows.filter(|f| !f.side.is_design()).map(|f| f.pair));
+        reader
+            .db
+            .prepare_cached("SELECT by / 2 FROM naming WHERE node = ?1 AND by % 2 = 0")
+            .and_then(|mut s| {
+                for pair in s.query_map([node], |r| r.get::<_, PairNo>(0))? {
+                    pairs.insert(pair?);
+                }
+                Ok(())
+            })
+            .map_err(backend)?;
+    }
+    Ok(pairs)
 }
 
 /// The latest runs of a job.
