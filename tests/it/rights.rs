@@ -264,3 +264,26 @@ fn the_present_sensitivity_counts_for_every_instant_and_a_renamed_table_keeps_it
     }
     assert!(sees(&stand, &reader, "a", Value::Null));
 }
+
+#[test]
+fn what_is_hidden_and_gone_is_no_number_in_a_lineage_of_runs() {
+    let stand = Stand::new();
+    let producer = stand.token(&[Role::Producer]);
+    let mut load = run_event("COMPLETE", 1, 10, &["a"], &["b"]);
+    load["inputs"].as_array_mut().unwrap().push(dataset("vault-PLANTED", "PLANTED.gone"));
+    let mut dropped = run_event("COMPLETE", 2, 20, &[], &[]);
+    dropped["job"]["name"] = json!("drops");
+    dropped["outputs"] = json!([dataset("vault-PLANTED", "PLANTED.gone")]);
+    dropped["outputs"][0]["facets"] = json!({"lifecycleStateChange": facet(json!({"lifecycleStateChange": "DROP"}))});
+    for event in [load, dropped] {
+        assert_eq!(stand.send(&producer, &event).status, 201);
+    }
+    let query = "{lineage(from: [{run: \"00000000-0000-4000-8000-000000000001\"}], options: {level: RUN}){nodes{id} completeness{status prunedByTime}}}";
+    let told = |token: &str| {
+        let data = stand.data(token, query, json!({}));
+        (data["lineage"]["nodes"].as_array().unwrap().len(), data["lineage"]["completeness"].clone())
+    };
+    let everything = stand.token(&[Role::Engineer]);
+    assert_eq!(told(&everything), (3, json!({"status": "COMPLETE", "prunedByTime": 1})));
+    assert_eq!(told(&scoped(&stand, "somebody", &[Role::Engineer])), (3, json!({"status": "COMPLETE", "prunedByTime": 0})));
+}

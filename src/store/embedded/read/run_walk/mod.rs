@@ -16,7 +16,7 @@ use self::sought::{Found, RunAt, Sought, latest_of_class, latest_of_job, run_at}
 use super::{
     Reader,
     classes::Classes,
-    walk::{DOWN, UP, aliases, restricted, ways},
+    walk::{DOWN, UP, aliases, opaque, restricted, ways},
 };
 use crate::{
     domain::{
@@ -224,7 +224,14 @@ impl Walker<'_> {
         Ok(Place::Run(no))
     }
 
+    /// The id as the asker is told it: of what is hidden one that is theirs alone, so
+    /// that the order of an answer says nothing of it either.
     fn id(&self, place: Place) -> NodeId {
+        let own = self.own_id(place);
+        if self.is_hidden(place) { opaque(self.reader, &NodeKey::Artifact(own)) } else { own }
+    }
+
+    fn own_id(&self, place: Place) -> NodeId {
         match place {
             Place::Run(run) => self.runs.get(run as usize).map(|r| r.id),
             Place::Dataset(class) => {
@@ -247,7 +254,7 @@ impl Walker<'_> {
         let position = u32::try_from(self.answer.nodes.len()).map_err(|_| LOST)?;
         let (self_loop, remaining) = (false, 0);
         let node = match place {
-            hidden if self.is_hidden(hidden) => restricted(self.reader, &NodeKey::Artifact(self.id(hidden)), depth),
+            hidden if self.is_hidden(hidden) => restricted(self.reader, &NodeKey::Artifact(self.own_id(hidden)), depth),
             Place::Run(run) => {
                 let run = self.runs.get(run as usize).ok_or(LOST)?;
                 let namespace = run.job.and_then(|job| topology.node(job)).map_or_else(|| "".into(), |n| n.namespace.clone());
@@ -315,13 +322,16 @@ impl Walker<'_> {
         };
         let mut followed: FxHashSet<Place> = FxHashSet::default();
         for n in found {
+            let hidden = self.is_hidden(n.place);
             if !n.walkable {
-                self.pruned.insert((place, n.place, n.way));
+                // Of what is hidden and not shown nothing is told, not even a count.
+                if !hidden {
+                    self.pruned.insert((place, n.place, n.way));
+                }
                 if !self.question.include_deleted || !self.is_tombstone(n.place) {
                     continue;
                 }
             }
-            let hidden = self.is_hidden(n.place);
             self.met_hidden |= hidden;
             if hidden && self.question.leave_out_hidden {
                 continue;
