@@ -7,7 +7,7 @@ use serde_json::{Value, value::to_raw_value};
 use super::{
     super::{
         context::reading,
-        error::Result,
+        error::{ApiError, Result},
         input::{price, size},
         scalar::{self, DateTime, Json},
     },
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     access::Action,
+    app::{AppError, Code},
     domain::{
         catalog::VersionFacts,
         difference::{Difference, differences},
@@ -39,13 +40,20 @@ impl ArtifactVersion {
     }
 
     /// How it differs from the version before; `None` where one of them is destroyed.
-    fn differences(&self) -> Option<Vec<Difference>> {
-        let read = |v: &VersionFacts| serde_json::from_slice::<Value>(v.definition.as_deref()?).ok();
+    ///
+    /// # Errors
+    /// A definition that is there and is not JSON: damage, not a destruction.
+    fn differences(&self) -> Result<Option<Vec<Difference>>> {
+        let read = |v: &VersionFacts| {
+            let parsed = v.definition.as_deref().map(serde_json::from_slice::<Value>).transpose();
+            parsed.map_err(|e| ApiError::from(AppError::new(Code::Internal, format!("the definition in entry {}: {e}", v.entry))))
+        };
         let before = match &self.before {
             Some(before) => read(before)?,
-            None => Value::Object(serde_json::Map::new()),
+            None => Some(Value::Object(serde_json::Map::new())),
         };
-        Some(differences(&before, &read(&self.facts)?))
+        let after = read(&self.facts)?;
+        Ok(before.zip(after).map(|(before, after)| differences(&before, &after)))
     }
 }
 
@@ -79,12 +87,12 @@ impl ArtifactVersion {
         #[graphql(default = 100, desc = "How many at most; at most 1000.")] first: i32,
     ) -> Result<Vec<DefinitionChange>> {
         let first = size("first", first, CHANGES_MAX)?;
-        Ok(self.differences().unwrap_or_default().into_iter().take(first).map(DefinitionChange::from).collect())
+        Ok(self.differences()?.unwrap_or_default().into_iter().take(first).map(DefinitionChange::from).collect())
     }
 
     /// How many changes there are; none where one of the two definitions is destroyed.
-    async fn change_count(&self) -> Option<i32> {
-        self.differences().map(|d| i32::try_from(d.len()).unwrap_or(i32::MAX))
+    async fn change_count(&self) -> Result<Option<i32>> {
+        Ok(self.differences()?.map(|d| i32::try_from(d.len()).unwrap_or(i32::MAX)))
     }
 
     /// Why it was recorded; none for who may not read what was received, or where it is destroyed.
