@@ -9,6 +9,7 @@
 //! `--past` asks for the same at half the ledger.
 mod estate;
 mod served;
+mod stand;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -25,8 +26,8 @@ fn main() {
     let (layers, width, columns) = (number("--layers", 10), number("--width", 100), number("--columns", 8));
     let served = Served::open(option("--data").map(PathBuf::from));
     let estate = Estate { layers, width, columns, pass: 0, minute: 0 };
-    served.ingest((0..estate.jobs()).map(|n| estate.event(n)));
-    let size = served.app.ledger_size();
+    served.stand.ingest((0..estate.jobs()).map(|n| estate.event(n)));
+    let size = served.stand.app.ledger_size();
     let agent = ureq::Agent::new_with_defaults();
     let middle = estate.jobs() / 2 + width / 2;
     let job = format!("l{:03}_build_{:06}", middle / width, middle % width);
@@ -53,5 +54,5 @@ fn main() {
             seen.row()
         );
     }
-    served.finish();
+    served.stand.finish();
 }

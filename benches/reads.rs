@@ -11,6 +11,7 @@
 //! `--page` asks for other fields of the artifact.
 mod estate;
 mod served;
+mod stand;
 
 use std::{
     path::PathBuf,
@@ -53,18 +54,18 @@ fn main() {
     let width = (edges / EDGES_A_JOB / LAYERS).max(1);
     let estate = Estate { layers: LAYERS, width, columns, pass: 0, minute: 0 };
     let served = Served::open(option("--data").map(PathBuf::from));
-    if served.app.ledger_size() < estate.jobs() as u64 {
-        let (begun, cpu) = (std::time::Instant::now(), served::cpu_ms());
-        served.ingest((0..estate.jobs()).map(|n| estate.event(n)));
-        served.ingest((0..hub).map(reads_the_hub));
+    if served.stand.app.ledger_size() < estate.jobs() as u64 {
+        let (begun, cpu) = (std::time::Instant::now(), stand::cpu_ms());
+        served.stand.ingest((0..estate.jobs()).map(|n| estate.event(n)));
+        served.stand.ingest((0..hub).map(reads_the_hub));
         let events = estate.jobs() + hub;
         println!(
             "{{\"label\":\"ingest\",\"events\":{events},\"seconds\":{:.1},\"cpu_ms_each\":{:.3}}}",
             begun.elapsed().as_secs_f64(),
-            (served::cpu_ms() - cpu) / events as f64
+            (stand::cpu_ms() - cpu) / events as f64
         );
     }
-    let size = served.app.ledger_size();
+    let size = served.stand.app.ledger_size();
     let (middle, starts) = (LAYERS / 2, width.min(1000));
     let lineage = move |options: &str, as_of: &str, i: usize| {
         let start = estate::dataset(middle, i % width);
@@ -138,10 +139,10 @@ fn main() {
         println!("{{\"label\":\"{}\",\"nodes\":{nodes},\"edges\":{edges},{}}}", a.name, seen.row());
     }
     if only.is_some() {
-        served.finish();
+        served.stand.finish();
     }
     beside(&served, &estate, &asked[2], count, span);
-    served.finish();
+    served.stand.finish();
 }
 
 /// A job of its own that reads the one dataset.
@@ -182,20 +183,20 @@ fn beside(served: &Served, estate: &Estate, walk: &Asked, count: usize, span: Du
             .collect();
         clients(half, over, |client, n| {
             let event = estates[client].event((client * 997 + n) % estate.jobs());
-            drop(runtime.block_on(served.app.ingest(&served.by, event.into())).unwrap());
+            drop(runtime.block_on(served.stand.app.ingest(&served.stand.by, event.into())).unwrap());
         })
     };
     let row = |label: &str, of: &Latency| println!("{{\"label\":\"{label}\",{}}}", of.row());
     row("walks alone", &walks(span));
     row("commits alone", &commits(span));
-    let cpu = served::cpu_ms();
+    let cpu = stand::cpu_ms();
     // Both run in this process: the CPU of each cannot be told apart, their sum can.
     let (walked, committed) = std::thread::scope(|scope| {
         let walked = scope.spawn(|| walks(span));
         let committed = commits(span);
         (walked.join().unwrap(), committed)
     });
-    let all = served::cpu_ms() - cpu;
+    let all = stand::cpu_ms() - cpu;
     println!(
         "{{\"label\":\"both\",\"walks\":{{\"a_second\":{:.0},\"p50\":{:.2},\"p99\":{:.2}}},\"commits\":{{\"a_second\":{:.0},\"p50\":{:.2},\"p99\":{:.2}}},\"cpu_ms\":{all:.0},\"seconds\":{:.1}}}",
         walked.a_second(),

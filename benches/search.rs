@@ -8,24 +8,19 @@
 //! beside the CPU of the process. `--jobs N` also ingests N jobs with 8 columns and
 //! searches among them.
 mod estate;
+mod stand;
 
 use std::{hint::black_box, time::Instant};
 
-use bytes::Bytes;
 use estate::Estate;
-use ledgerline::{
-    access::Role,
-    app::{App, tokens::NewToken},
-    clock::Ambient,
-    config::{Config, Sources},
-    domain::{
-        id::{Handle, NodeId},
-        kind::ArtifactKind,
-        lineage::NodeKey,
-        name::Name,
-        search::{SearchIndex, SearchQuery, Searchable, TagText},
-    },
+use ledgerline::domain::{
+    id::{Handle, NodeId},
+    kind::ArtifactKind,
+    lineage::NodeKey,
+    name::Name,
+    search::{SearchIndex, SearchQuery, Searchable, TagText},
 };
+use stand::{Stand, cpu_ms};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -56,12 +51,6 @@ const WORDS: [&str; 24] = [
     "device",
     "sensor",
 ];
-
-fn cpu_ms() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let f: Vec<f64> = stat.rsplit(") ").next().unwrap().split(' ').filter_map(|x| x.parse().ok()).collect();
-    (f[10] + f[11]) * 10.0
-}
 
 fn resident_mb() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -183,40 +172,20 @@ fn fts5(artifacts: usize, requests: usize) {
 }
 
 fn whole(jobs: usize, requests: usize) {
-    let folder = std::env::temp_dir().join(format!("ledgerline-search-{}", std::process::id()));
-    let config = Config::load(&Sources { file: None, env: Vec::new(), flags: Vec::new() }).unwrap().config;
-    let app = App::open(&folder, &config, Ambient::system()).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let new = NewToken {
-        actor: "bench".into(),
-        person: false,
-        roles: vec![Role::Engineer],
-        integration: "bench".into(),
-        namespaces: vec![],
-        expires_at: None,
-        reason: "a benchmark".into(),
-    };
-    let (token, ..) = runtime.block_on(app.create_token_locally(new)).unwrap();
-    let by = app.authenticate(&token).unwrap();
+    let (stand, _) = Stand::open(None);
     let estate = Estate { layers: 10, width: jobs / 10, columns: 8, pass: 0, minute: 0 };
-    let ingest = || {
-        let (cpu, begun) = (cpu_ms(), Instant::now());
-        runtime.block_on(async {
-            use futures::StreamExt;
-            let events = (0..estate.jobs()).map(|n| Bytes::from(estate.event(n)));
-            futures::stream::iter(events).for_each_concurrent(64, |e| async { drop(app.ingest(&by, e).await.unwrap()) }).await;
-        });
-        (cpu_ms() - cpu, begun.elapsed().as_secs_f64())
-    };
-    let (cpu, seconds) = ingest();
+    let (cpu, begun) = (cpu_ms(), Instant::now());
+    stand.ingest((0..estate.jobs()).map(|n| estate.event(n)));
     println!(
-        "{{\"label\":\"ingest before any search\",\"jobs\":{jobs},\"cpu_ms_each\":{:.4},\"seconds\":{seconds:.1}}}",
-        cpu / jobs as f64
+        "{{\"label\":\"ingest before any search\",\"jobs\":{jobs},\"cpu_ms_each\":{:.4},\"seconds\":{:.1}}}",
+        (cpu_ms() - cpu) / jobs as f64,
+        begun.elapsed().as_secs_f64()
     );
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let ask = |text: &str| {
         runtime.block_on(async {
             let query = SearchQuery { text: text.into(), limit: 20, count_facets: true, ..SearchQuery::default() };
-            app.view(by.clone(), None).await.unwrap().search(query).await
+            stand.app.view(stand.by.clone(), None).await.unwrap().search(query).await
         })
     };
     let (resident, cpu, begun) = (resident_mb(), cpu_ms(), Instant::now());
@@ -226,8 +195,7 @@ fn whole(jobs: usize, requests: usize) {
     for (kind, text) in [("word", "order"), ("exact name", "l005.order_000001"), ("a slip", "ordre")] {
         report("whole", 2 * jobs, kind, requests, |_| ask(text).unwrap().found.total as usize);
     }
-    drop(app);
-    std::fs::remove_dir_all(folder).unwrap();
+    stand.finish();
 }
 
 fn main() {

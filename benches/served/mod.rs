@@ -1,5 +1,4 @@
-//! A server in this process on loopback, with an engineer's token, for the
-//! benchmarks that ask over HTTP.
+//! A server in this process on loopback, for the benchmarks that ask over HTTP.
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -7,72 +6,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use ledgerline::{
-    access::{Principal, Role},
     api::http::{HttpSettings, server},
-    app::{App, tokens::NewToken},
     clock::Ambient,
-    config::{Config, Sources},
 };
 
-pub struct Served {
-    pub app: Arc<App>,
-    pub by: Arc<Principal>,
-    pub token: String,
-    pub address: SocketAddr,
-    folder: PathBuf,
-    keep: bool,
-}
+use crate::stand::{Stand, cpu_ms};
 
-/// CPU milliseconds of this process so far.
-pub fn cpu_ms() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let f: Vec<f64> = stat.rsplit(") ").next().unwrap().split(' ').filter_map(|x| x.parse().ok()).collect();
-    (f[10] + f[11]) * 10.0
+pub struct Served {
+    pub stand: Stand,
+    token: String,
+    address: SocketAddr,
 }
 
 impl Served {
-    /// Opens that folder, or one that `finish` removes, and prints how long it took.
+    /// Serves the application in that folder, or in one that `Stand::finish` removes.
     pub fn open(data: Option<PathBuf>) -> Self {
-        let keep = data.is_some();
-        let folder = data.unwrap_or_else(|| std::env::temp_dir().join(format!("ledgerline-bench-{}", std::process::id())));
-        let config = Config::load(&Sources { file: None, env: Vec::new(), flags: Vec::new() }).unwrap().config;
-        let begun = Instant::now();
-        let app = App::open(&folder, &config, Ambient::system()).unwrap();
-        println!("{{\"label\":\"open\",\"entries\":{},\"seconds\":{:.2}}}", app.ledger_size(), begun.elapsed().as_secs_f64());
-        let new = NewToken {
-            actor: "bench".into(),
-            person: false,
-            roles: vec![Role::Engineer],
-            integration: "bench".into(),
-            namespaces: vec![],
-            expires_at: None,
-            reason: "a benchmark".into(),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (token, ..) = runtime.block_on(app.create_token_locally(new)).unwrap();
-        let by = app.authenticate(&token).unwrap();
+        let (stand, token) = Stand::open(data);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let served = app.clone();
+        let served = stand.app.clone();
         std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
                 let server = server(Arc::clone(&served), listener, HttpSettings::new(Ambient::system())).unwrap();
                 tokio::task::LocalSet::new().run_until(server).await.unwrap();
             });
         });
-        Self { app, by, token, address, folder, keep }
-    }
-
-    /// Takes the events in without HTTP, 64 at a time; each must be acknowledged.
-    pub fn ingest(&self, events: impl Iterator<Item = String>) {
-        use futures::StreamExt;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-            futures::stream::iter(events)
-                .for_each_concurrent(64, |e| async { drop(self.app.ingest(&self.by, Bytes::from(e)).await.unwrap()) })
-                .await;
-        });
+        Self { stand, token, address }
     }
 
     /// One GraphQL request; its answer's text.
@@ -85,23 +45,6 @@ impl Served {
             .send(body.as_bytes())
             .unwrap();
         answer.body_mut().with_config().limit(64 << 20).read_to_string().unwrap()
-    }
-
-    /// Ends: prints memory, and removes a folder of its own.
-    pub fn finish(self) -> ! {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let kb = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)).map_or("?".into(), |v| v.trim().to_owned());
-        println!(
-            "{{\"label\":\"memory\",\"entries\":{},\"resident\":\"{}\",\"peak\":\"{}\"}}",
-            self.app.ledger_size(),
-            kb("VmRSS:"),
-            kb("VmHWM:")
-        );
-        self.app.drain();
-        if !self.keep {
-            std::fs::remove_dir_all(&self.folder).unwrap();
-        }
-        std::process::exit(0);
     }
 }
 
